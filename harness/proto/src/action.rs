@@ -1,0 +1,145 @@
+//! What the guest can be told to do.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::probe::{Probe, Transport};
+
+/// Everything one cell does, in order. The guest executes all of it and
+/// reports one [`crate::Observation`] for each action; it stops early only
+/// when it cannot go on, and says so.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellProgram {
+    /// The actions.
+    pub actions: Vec<Action>,
+}
+
+/// One thing to do. Every action that can wait has a deadline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Action {
+    /// Make a folder and its parents. → [`crate::Observation::Done`]
+    Mkdir {
+        /// Absolute path.
+        path: String,
+    },
+    /// Write a file beside its place, flush it and rename it there; parents
+    /// are made. → [`crate::Observation::Done`]
+    WriteFile {
+        /// Absolute path.
+        path: String,
+        /// Whole content.
+        content: String,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// Copy a file with its permission bits; parents are made.
+    /// → [`crate::Observation::Done`]
+    Copy {
+        /// Existing file.
+        from: String,
+        /// New file.
+        to: String,
+    },
+    /// Bind and listen (TCP) or bind (UDP) and keep the socket, accepting
+    /// and closing connections, until the cell ends.
+    /// → [`crate::Observation::Done`]
+    Listen {
+        /// Socket type.
+        transport: Transport,
+        /// Local address.
+        address: SocketAddr,
+    },
+    /// Run the probe executable. → [`crate::Observation::Probed`]
+    Probe(Probe),
+    /// Start a long-running process whose standard output is JSON lines, and
+    /// wait until a line matches `ready`, the process exits, or the deadline
+    /// passes. → [`crate::Observation::Spawned`]
+    Spawn {
+        /// What later actions call it. A new process may take the name of
+        /// one that has exited; the output of both is kept.
+        name: String,
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// Subset that a line must match: see [`matches_subset`].
+        ready: Value,
+        /// In milliseconds.
+        deadline_ms: u64,
+    },
+    /// Note the end of a process's output so far, for `since_mark`.
+    /// → [`crate::Observation::Done`]
+    Mark {
+        /// The process.
+        name: String,
+    },
+    /// Send a signal. → [`crate::Observation::Done`]
+    Signal {
+        /// The process.
+        name: String,
+        /// Signal number.
+        signal: i32,
+    },
+    /// Wait for a process to exit. → [`crate::Observation::Exited`]
+    AwaitExit {
+        /// The process.
+        name: String,
+        /// In milliseconds.
+        deadline_ms: u64,
+    },
+    /// Wait until at least `count` lines of a process's output match.
+    /// → [`crate::Observation::Lines`]
+    AwaitLines {
+        /// The process.
+        name: String,
+        /// Subset that a line must match.
+        matches: Value,
+        /// How many at least. With 0 it does not wait: it only counts.
+        count: u64,
+        /// Look only at lines after the last [`Action::Mark`].
+        since_mark: bool,
+        /// In milliseconds.
+        deadline_ms: u64,
+    },
+    /// Run a command to its end. → [`crate::Observation::Ran`]
+    Run {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// In milliseconds.
+        deadline_ms: u64,
+    },
+    /// Ask the kernel itself, not the agent, which BPF links exist.
+    /// → [`crate::Observation::BpfLinks`]
+    ListBpfLinks,
+}
+
+/// Whether `line` holds all of `subset`: objects match when every key of the
+/// subset matches, arrays and scalars when they are equal.
+pub fn matches_subset(line: &Value, subset: &Value) -> bool {
+    match (line, subset) {
+        (Value::Object(line), Value::Object(subset)) => subset
+            .iter()
+            .all(|(key, wanted)| line.get(key).is_some_and(|got| matches_subset(got, wanted))),
+        (line, subset) => line == subset,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches_subset;
+    use serde_json::json;
+
+    #[test]
+    fn a_subset_matches_only_when_every_key_of_it_does() {
+        let line = json!({"type": "denial", "rule": "a", "object": {"path": "/x", "ino": 4}});
+        let check = |subset, expected| assert_eq!(matches_subset(&line, &subset), expected);
+        check(json!({}), true);
+        check(json!({"type": "denial"}), true);
+        check(json!({"object": {"path": "/x"}}), true);
+        check(json!({"object": {"path": "/y"}}), false);
+        check(json!({"missing": null}), false);
+        check(json!("denial"), false);
+    }
+}

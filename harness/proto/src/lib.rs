@@ -1,0 +1,37 @@
+//! What the harness and its guest say to each other.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`probe`] | one action whose verdict is asked for, and the verdict |
+//! | [`action`] | what the guest can be told to do |
+//! | [`observation`] | what it saw |
+//! | [`message`] | the messages of both directions |
+//! | [`wire`] | one message as one checked line on a serial port |
+//!
+//! The guest executes and observes; it never judges. Expectations stay on the
+//! host, so a broken guest cannot turn a failure into a pass.
+
+pub mod action;
+pub mod message;
+pub mod observation;
+pub mod probe;
+pub mod wire;
+
+pub use action::{Action, CellProgram};
+pub use message::{Facts, GuestMessage, HostMessage, LogStream};
+pub use observation::{BpfLink, Exit, Observation};
+pub use probe::{Access, Probe, Transport, Verdict};
+
+/// Raised whenever a message changes its meaning or shape. Host and guest are
+/// built together; a difference means a stale initramfs and is an error.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Where the guest finds the programs of the cells: `<CELLS_DIR>/<cell>.json`.
+pub const CELLS_DIR: &str = "/cells";
+/// Where the guest finds the probe executable.
+pub const PROBE_PATH: &str = "/bin/probe";
+/// The serial port that carries the messages; the console is `/dev/ttyS0`.
+pub const CONTROL_PORT: &str = "/dev/ttyS1";
+/// The exit status of `probe noop`: an executed copy of the probe proves with
+/// it that it was this program that ran.
+pub const NOOP_EXIT_STATUS: i32 = 42;

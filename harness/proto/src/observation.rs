@@ -1,0 +1,68 @@
+//! What the guest saw.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::probe::Verdict;
+
+/// The result of one [`crate::Action`]; which variant belongs to which action
+/// is said there. [`Observation::Broken`] can answer any.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Observation {
+    /// It was done.
+    Done,
+    /// What came of a probe.
+    Probed(Verdict),
+    /// A process was started.
+    Spawned {
+        /// The first line that matched, or null when none did.
+        ready: Option<Value>,
+        /// Set when it exited before it was ready.
+        exit: Option<Exit>,
+    },
+    /// A process ended, or `None` when the deadline passed first.
+    Exited(Option<Exit>),
+    /// The lines that matched.
+    Lines {
+        /// How many matched.
+        count: u64,
+        /// The last of them.
+        last: Option<Value>,
+    },
+    /// A command ran to its end.
+    Ran {
+        /// `None` when the deadline passed and it was killed.
+        exit: Option<Exit>,
+        /// At most the last 16 KiB.
+        stdout: String,
+        /// At most the last 16 KiB.
+        stderr: String,
+    },
+    /// Every BPF link the kernel holds, by ascending id.
+    BpfLinks(Vec<BpfLink>),
+    /// The action could not be carried out.
+    Broken {
+        /// What was tried and the error.
+        message: String,
+    },
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// By itself, with this status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+/// One BPF link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BpfLink {
+    /// The kernel's link id.
+    pub id: u32,
+    /// The id of the program behind it.
+    pub program_id: u32,
+}

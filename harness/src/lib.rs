@@ -1,0 +1,1 @@
+//! Placeholder map, replaced with the first code.

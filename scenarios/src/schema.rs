@@ -1,0 +1,305 @@
+//! The types of a scenario file. Unknown fields are refused.
+
+use std::net::SocketAddr;
+
+use harness_proto::{Probe, Transport};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::rule::Rule;
+
+/// One scenario: policy, mode, faults, probes and what must be observed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Unique; equals the name of the file.
+    pub id: String,
+    /// One sentence: what is true when it passes.
+    pub title: String,
+    /// The lowest tier that runs it.
+    #[serde(default)]
+    pub tier: Tier,
+    /// What the kernel must be able to do, else the cell is skipped.
+    #[serde(default)]
+    pub needs: Vec<Requirement>,
+    /// What the kernel must lack, else the cell is skipped: for scenarios
+    /// about the absence of something.
+    #[serde(default)]
+    pub needs_absent: Vec<Requirement>,
+    /// Skipping it in boot mode `bpf-lsm` is a failure.
+    #[serde(default)]
+    pub must_run: bool,
+    /// Made in the guest before anything else.
+    #[serde(default)]
+    pub setup: Vec<Setup>,
+    /// The policy.
+    #[serde(default, rename = "rule")]
+    pub rules: Vec<Rule>,
+    /// What is done, in order.
+    #[serde(rename = "step")]
+    pub steps: Vec<Step>,
+}
+
+/// How often a scenario runs: each tier holds the ones before it.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// With every `cargo xtask test`.
+    Smoke,
+    /// With every change.
+    #[default]
+    Pr,
+    /// Every night.
+    Nightly,
+}
+
+/// What a scenario needs of a booted kernel.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Requirement {
+    /// `bpf` is an active LSM and the kernel has BTF, so LSM programs run.
+    BpfLsm,
+    /// The kernel describes its types in `/sys/kernel/btf/vmlinux`.
+    Btf,
+}
+
+/// A mode of the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Deny.
+    Enforce,
+    /// Report what would be denied.
+    Audit,
+}
+
+/// Something made in the guest before the first step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Setup {
+    /// A text file.
+    File {
+        /// Absolute path.
+        path: String,
+        /// Whole content.
+        content: String,
+    },
+    /// A folder.
+    Folder {
+        /// Absolute path.
+        path: String,
+    },
+    /// A program that can be executed: a copy of the probe.
+    Program {
+        /// Absolute path.
+        path: String,
+    },
+    /// A listening TCP or bound UDP socket.
+    Listener {
+        /// Socket type.
+        transport: Transport,
+        /// Local address.
+        address: SocketAddr,
+    },
+}
+
+/// One step of a scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "do", deny_unknown_fields)]
+pub enum Step {
+    /// Start the agent and wait until it is ready or has refused.
+    Start {
+        /// The mode.
+        mode: Mode,
+        /// Ids of rules to leave out of the policy.
+        #[serde(default)]
+        without: Vec<String>,
+        /// A policy in the agent's own language instead of the rules, for
+        /// what the rules cannot say, such as a policy with a mistake.
+        #[serde(default)]
+        raw_policy: Option<String>,
+        /// What must come of it.
+        #[serde(default)]
+        expect: StartExpect,
+    },
+    /// Give the running agent another policy.
+    Reload {
+        /// Ids of rules to leave out of the policy.
+        #[serde(default)]
+        without: Vec<String>,
+        /// A policy in the agent's own language instead of the rules.
+        #[serde(default)]
+        raw_policy: Option<String>,
+        /// What must come of it.
+        #[serde(default)]
+        expect: ReloadExpect,
+    },
+    /// Do something and look at the kernel's verdict. For each probe that
+    /// must be denied the harness adds its teeth: the same probe must be
+    /// allowed before the agent starts, and again at the end with the rules
+    /// removed.
+    Probe {
+        /// What to do.
+        probe: Probe,
+        /// The verdict that must be observed.
+        expect: Expect,
+        /// Leave out the teeth, with the reason: for a probe that is asked a
+        /// second time, or cannot be repeated.
+        #[serde(default)]
+        no_teeth: Option<String>,
+    },
+    /// Send the agent a signal and wait until it is gone.
+    Kill {
+        /// `SIGKILL`, `SIGTERM` or another signal that ends it.
+        signal: SignalName,
+    },
+    /// Run the agent's command that ends enforcement.
+    Detach {
+        /// Its exit status.
+        #[serde(default)]
+        exit: i32,
+    },
+    /// Wait for events of the running agent.
+    Event {
+        /// Subset of the event.
+        matches: serde_json::Value,
+        /// At least so many.
+        #[serde(default = "one")]
+        count: u64,
+        /// No more than `count`, either.
+        #[serde(default)]
+        exactly: bool,
+    },
+    /// No event that the agent has sent so far matches.
+    NoEvent {
+        /// Subset of the event.
+        matches: serde_json::Value,
+    },
+    /// Ask the agent for its health.
+    Health {
+        /// Its exit status.
+        #[serde(default)]
+        exit: i32,
+        /// Subset of its JSON output.
+        matches: serde_json::Value,
+    },
+    /// Ask the kernel which BPF links exist.
+    Links {
+        /// What must be true of them.
+        expect: LinksExpect,
+    },
+}
+
+/// What must come of [`Step::Start`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum StartExpect {
+    /// The agent says it is ready.
+    #[default]
+    Ready,
+    /// The agent exits before it is ready.
+    Refused {
+        /// With this status.
+        exit: i32,
+        /// Having said this on standard error.
+        says: String,
+    },
+}
+
+/// What must come of [`Step::Reload`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReloadExpect {
+    /// The new policy is in force.
+    #[default]
+    Applied,
+    /// The agent refused it and goes on.
+    Refused,
+}
+
+/// A verdict that must be observed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Expect {
+    /// The kernel does it.
+    Allowed,
+    /// The kernel refuses with this errno.
+    Denied(Errno),
+}
+
+/// The errnos a scenario may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[expect(clippy::upper_case_acronyms, reason = "the kernel's own names")]
+pub enum Errno {
+    /// 1
+    EPERM,
+    /// 2
+    ENOENT,
+    /// 13
+    EACCES,
+    /// 111
+    ECONNREFUSED,
+}
+
+impl Errno {
+    /// The number on Linux, the same on every architecture.
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::EPERM => 1,
+            Self::ENOENT => 2,
+            Self::EACCES => 13,
+            Self::ECONNREFUSED => 111,
+        }
+    }
+}
+
+/// The signals a scenario may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[expect(clippy::upper_case_acronyms, reason = "the kernel's own names")]
+pub enum SignalName {
+    /// 9
+    SIGKILL,
+    /// 15
+    SIGTERM,
+}
+
+impl SignalName {
+    /// The number on Linux, the same on x86-64 and arm64.
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::SIGKILL => 9,
+            Self::SIGTERM => 15,
+        }
+    }
+}
+
+/// What must be true of the kernel's BPF links.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum LinksExpect {
+    /// There is none.
+    None,
+    /// There is at least one; they are remembered under this name.
+    Remember(String),
+    /// The same link and program ids as were remembered under this name.
+    SameAs(String),
+}
+
+const fn one() -> u64 {
+    1
+}
