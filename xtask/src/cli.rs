@@ -1,0 +1,54 @@
+//! The command tree, and the way from a task's result to an exit code.
+//!
+//! To add a task: a module with `pub struct Args` (clap) and `pub fn run(Args)
+//! -> anyhow::Result<ExitCode>`, a variant of [`Task`], an arm of `dispatch`.
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::exit_code::ExitCode;
+
+/// Everything this project does, from set-up to reports.
+///
+/// Exit codes: 0 done and passed; 1 something judged failed; 2 bad usage;
+/// 3 the infrastructure failed (download, tool, virtual machine, disk);
+/// 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+/// One task each.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell to complete for.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The whole command tree, for completions and the tidy tests.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Parses the command line, runs the task, prints the error if there is one.
+pub fn main() -> std::process::ExitCode {
+    let code = dispatch(Cli::parse().task).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::of(&error)
+    });
+    code.into()
+}
+
+fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
+    match task {
+        Task::Completions { shell } => {
+            clap_complete::generate(shell, &mut command(), "cargo-xtask", &mut std::io::stdout());
+            Ok(ExitCode::Ok)
+        }
+    }
+}

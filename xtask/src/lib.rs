@@ -1,0 +1,8 @@
+//! `cargo xtask`: the one command line over the whole project; one file per
+//! task.
+//!
+//! It is a library with a thin binary so that the tidy tests can walk the
+//! command tree and other test targets can run tasks.
+
+pub mod cli;
+pub mod exit_code;
