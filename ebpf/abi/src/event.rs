@@ -1,0 +1,136 @@
+//! The record a program leaves in a ring buffer.
+
+/// Bytes of text in an event.
+pub const TEXT_LENGTH: usize = 256;
+
+/// What was tried.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Opening a file.
+    Open = 0,
+    /// Executing a file.
+    Exec = 1,
+    /// Connecting a socket.
+    Connect = 2,
+}
+
+impl Operation {
+    /// From a record's number.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Open),
+            1 => Some(Self::Exec),
+            2 => Some(Self::Connect),
+            _ => None,
+        }
+    }
+}
+
+/// One decision. All records have this size, so the position of a record in
+/// its ring divided by [`Event::RECORD_BYTES`] is a sequence number that no
+/// restart of the agent resets.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// Nanoseconds since boot, suspend excluded.
+    pub monotonic_ns: u64,
+    /// Generation of the program that decided.
+    pub generation: u64,
+    /// Id of the task's cgroup in the v2 hierarchy.
+    pub cgroup: u64,
+    /// Inode of the file; 0 when unknown.
+    pub inode: u64,
+    /// Device of the file, as in [`crate::ObjectKey`].
+    pub device: u32,
+    /// [`crate::RuleRef`] that decided; 0 when the agent must still find it.
+    pub rule: u32,
+    /// Process id (the kernel's tgid) in the initial namespace.
+    pub pid: u32,
+    /// Thread id.
+    pub tid: u32,
+    /// Real user id.
+    pub uid: u32,
+    /// Real group id.
+    pub gid: u32,
+    /// Folder descriptor of a relative path, or `AT_FDCWD`; fallback only.
+    pub folder_fd: i32,
+    /// Port of the peer, host order.
+    pub port: u16,
+    /// [`Operation`].
+    pub operation: u8,
+    /// [`crate::Verdict`].
+    pub verdict: u8,
+    /// Address of the peer.
+    pub address: [u8; 16],
+    /// Name of the task.
+    pub command: [u8; 16],
+    /// Name of the file in its folder (LSM), or the path as the process gave
+    /// it (fallback); NUL-terminated unless it fills the field.
+    pub text: [u8; TEXT_LENGTH],
+}
+
+impl Event {
+    /// Bytes of one record in the ring: the event and the kernel's header of
+    /// 8 bytes, in multiples of 8.
+    pub const RECORD_BYTES: u64 = (size_of::<Self>() as u64 + 8).next_multiple_of(8);
+}
+
+const FNV_OFFSET: u32 = 0x811c_9dc5;
+const FNV_PRIME: u32 = 0x0100_0193;
+
+/// FNV-1a over the last component of a path, fed byte by byte: the fallback
+/// finds the file name in a path without a second pass.
+#[derive(Clone, Copy, Debug)]
+pub struct NameHash(u32);
+
+impl NameHash {
+    /// Of the empty name.
+    pub const EMPTY: Self = Self(FNV_OFFSET);
+
+    /// After one more byte of the path.
+    #[must_use]
+    #[inline(always)]
+    pub const fn with(self, byte: u8) -> Self {
+        if byte == b'/' {
+            Self::EMPTY
+        } else {
+            Self((self.0 ^ byte as u32).wrapping_mul(FNV_PRIME))
+        }
+    }
+
+    /// The key in the map of names.
+    #[inline(always)]
+    pub const fn key(self) -> u32 {
+        self.0
+    }
+}
+
+/// The hash of the last component of a path.
+pub fn name_hash(path: &[u8]) -> u32 {
+    path.iter()
+        .fold(NameHash::EMPTY, |hash, byte| hash.with(*byte))
+        .key()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_has_no_padding() {
+        assert_eq!(
+            size_of::<Event>(),
+            4 * 8 + 7 * 4 + 4 + 16 + 16 + TEXT_LENGTH
+        );
+    }
+
+    #[test]
+    fn a_name_hashes_alike_in_any_folder() {
+        let check = |path: &str| assert_eq!(name_hash(path.as_bytes()), name_hash(b"secret"));
+        check("secret");
+        check("/srv/secret");
+        check("a/../b//secret");
+        assert_ne!(name_hash(b"/srv/secrets"), name_hash(b"secret"));
+    }
+}

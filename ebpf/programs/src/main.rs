@@ -1,0 +1,39 @@
+//! AegisBPF's eBPF programs, one object for every kernel.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`config`] | what the loader tells the programs: modes, offsets, positions |
+//! | [`maps`] | the maps |
+//! | [`kernel`] | reading the kernel's structures |
+//! | [`emit`] | counting and reporting a decision |
+//! | [`file`] | `file_open` and `bprm_check_security` |
+//! | [`network`] | `socket_connect` |
+//! | [`fallback`] | tracepoints for kernels without BPF LSM; they only report |
+//!
+//! The decisions themselves are in `aegisbpf_abi::verdict`.
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)]
+
+mod config;
+mod emit;
+mod fallback;
+mod file;
+mod kernel;
+mod maps;
+mod network;
+
+/// `-EPERM`. Programs return this constant or 0 and nothing computed: older
+/// verifiers refuse a return value whose range they cannot see.
+const DENY: i32 = -1;
+const ALLOW: i32 = 0;
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // The verifier refuses an object in which this could be reached.
+    loop {}
+}
