@@ -1,1 +1,55 @@
-//! Placeholder map, replaced with the first code.
+//! Which kernels are tested, and getting them ready to boot.
+//!
+//! `matrix.toml` says what is tested, `matrix.lock` exactly which packages
+//! that means. From there a kernel is fetched, verified, unpacked and kept by
+//! content, without root and without dpkg.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`matrix`] | both files, joined and checked |
+//! | [`manifest`] | their types |
+//! | [`kernel`] | one kernel: pinned, or the user's own |
+//! | [`series`], [`tier`], [`capability`], [`boot_mode`] | the words for it |
+//! | [`unknown`] | a name that is none of those known, and the likeliest one |
+//! | [`mirror`], [`apt_sources`] | where Debian's archives are |
+//! | [`http`], [`fetch`] | a download that resumes, and is verified |
+//! | [`deb`] | files out of a package |
+//! | [`bzimage`], [`payload`] | the ELF file out of a boot image |
+//! | [`inspect`] | what an ELF file says about its kernel; the variant without BTF |
+//! | [`store`], [`record`] | what is kept, and whether it is intact |
+//! | [`cache`], [`place`], [`digest`], [`progress`] | what these stand on |
+
+pub mod apt_sources;
+pub mod boot_mode;
+pub mod bzimage;
+pub mod cache;
+pub mod capability;
+pub mod deb;
+pub mod digest;
+pub mod fetch;
+pub mod http;
+pub mod inspect;
+pub mod kernel;
+pub mod manifest;
+pub mod matrix;
+pub mod mirror;
+pub mod payload;
+pub mod place;
+pub mod progress;
+pub mod record;
+pub mod series;
+pub mod store;
+pub mod tier;
+pub mod unknown;
+
+pub use boot_mode::BootMode;
+pub use capability::Capability;
+pub use digest::Digest;
+pub use kernel::{Kernel, KernelImageError, Source};
+pub use matrix::{Matrix, MatrixError};
+pub use mirror::{MirrorError, Mirrors};
+pub use progress::{Progress, Silent, Step};
+pub use series::Series;
+pub use store::{Store, StoreError};
+pub use tier::Tier;
+pub use unknown::UnknownName;

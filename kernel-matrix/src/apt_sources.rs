@@ -1,0 +1,118 @@
+//! Reading apt's lists of sources, in both formats (`man 5 sources.list`).
+
+use std::{fs, path::Path};
+
+use crate::manifest::Archive;
+
+/// One address and one suite that apt uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AptSource {
+    /// Root of the archive.
+    pub uri: String,
+    /// Such as `bookworm-security`.
+    pub suite: String,
+}
+
+impl AptSource {
+    /// Which of Debian's archives this is, if it is one of them.
+    pub fn archive(&self) -> Option<Archive> {
+        let folder = self.uri.trim_end_matches('/').rsplit('/').next()?;
+        match folder {
+            "debian" => Some(Archive::Debian),
+            "debian-security" => Some(Archive::DebianSecurity),
+            // The security archive is mirrored under other names, too, but
+            // its suites are unmistakable. Any other folder may hold anything.
+            _ if Archive::of_suite(&self.suite) == Archive::DebianSecurity => {
+                Some(Archive::DebianSecurity)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// All sources of apt's configuration folder; what cannot be read is not a
+/// source.
+pub fn read(apt: &Path) -> Vec<AptSource> {
+    let mut files = vec![apt.join("sources.list")];
+    if let Ok(folder) = fs::read_dir(apt.join("sources.list.d")) {
+        files.extend(folder.flatten().map(|entry| entry.path()));
+    }
+    files.sort();
+    let mut sources = Vec::new();
+    for file in files {
+        let Ok(text) = fs::read_to_string(&file) else {
+            continue;
+        };
+        match file.extension().and_then(|extension| extension.to_str()) {
+            Some("list") => sources.extend(one_line(&text)),
+            Some("sources") => sources.extend(deb822(&text)),
+            _ => {}
+        }
+    }
+    sources
+}
+
+/// `deb [options] uri suite component…`, one a line.
+pub fn one_line(text: &str) -> Vec<AptSource> {
+    text.lines()
+        .filter_map(|line| {
+            let line = line.split('#').next()?.trim();
+            let (kind, rest) = line.split_once(char::is_whitespace)?;
+            if kind != "deb" && kind != "deb-src" {
+                return None;
+            }
+            let rest = rest.trim_start();
+            let rest = match rest.strip_prefix('[') {
+                Some(options) => options.split_once(']')?.1,
+                None => rest,
+            };
+            let mut words = rest.split_whitespace();
+            Some(AptSource {
+                uri: words.next()?.into(),
+                suite: words.next()?.into(),
+            })
+        })
+        .collect()
+}
+
+/// Paragraphs of `Key: value`.
+pub fn deb822(text: &str) -> Vec<AptSource> {
+    let without_comments: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    without_comments
+        .split(|line| line.trim().is_empty())
+        .flat_map(paragraph)
+        .collect()
+}
+
+fn paragraph(lines: &[&str]) -> Vec<AptSource> {
+    let (mut uris, mut suites, mut enabled) = (Vec::new(), Vec::new(), true);
+    let mut key = String::new();
+    for line in lines {
+        // A line that begins with a blank goes on with the field above it.
+        let value = if line.starts_with([' ', '\t']) {
+            line
+        } else if let Some((name, value)) = line.split_once(':') {
+            key = name.trim().to_ascii_lowercase();
+            value
+        } else {
+            continue;
+        };
+        let words = value.split_whitespace();
+        match key.as_str() {
+            "uris" => uris.extend(words),
+            "suites" => suites.extend(words),
+            "enabled" => enabled = !matches!(value.trim(), "no" | "false" | "without" | "off"),
+            _ => {}
+        }
+    }
+    if !enabled {
+        return Vec::new();
+    }
+    let source = |uri: &&str, suite: &&str| AptSource {
+        uri: (*uri).into(),
+        suite: (*suite).into(),
+    };
+    uris.iter()
+        .flat_map(|uri| suites.iter().map(move |suite| source(uri, suite)))
+        .collect()
+}

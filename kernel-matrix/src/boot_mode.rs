@@ -1,0 +1,110 @@
+//! The ways a kernel is booted.
+
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{capability::Capability, unknown::UnknownName};
+
+/// A way to boot a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BootMode {
+    /// LSM programs run.
+    BpfLsm,
+    /// `bpf` is not among the active LSMs: LSM programs load, attach and are
+    /// never run.
+    NoBpfLsm,
+    /// The kernel has no usable type information, so nothing that needs it
+    /// can be loaded.
+    NoBtf,
+}
+
+impl BootMode {
+    /// Every boot mode.
+    pub const ALL: [Self; 3] = [Self::BpfLsm, Self::NoBpfLsm, Self::NoBtf];
+
+    /// The name in files and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BpfLsm => "bpf-lsm",
+            Self::NoBpfLsm => "no-bpf-lsm",
+            Self::NoBtf => "no-btf",
+        }
+    }
+
+    /// The part of the kernel's command line that sets the active LSMs. Given
+    /// in every mode: whether `bpf` is among the defaults differs.
+    pub const fn lsm_parameter(self) -> &'static str {
+        match self {
+            Self::BpfLsm | Self::NoBtf => "lsm=lockdown,capability,landlock,bpf",
+            Self::NoBpfLsm => "lsm=lockdown,capability,landlock,yama",
+        }
+    }
+
+    /// What remains of a kernel's capabilities in this mode.
+    pub fn limit(self, capabilities: &BTreeSet<Capability>) -> BTreeSet<Capability> {
+        let remains = |capability: Capability| match self {
+            Self::BpfLsm => true,
+            Self::NoBpfLsm => !capability.is_of_lsm_programs(),
+            // An LSM program is attached by the BTF id of its hook.
+            Self::NoBtf => capability != Capability::Btf && !capability.is_of_lsm_programs(),
+        };
+        capabilities
+            .iter()
+            .copied()
+            .filter(|&capability| remains(capability))
+            .collect()
+    }
+}
+
+impl fmt::Display for BootMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for BootMode {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        UnknownName::look_up("boot mode", text, Self::ALL, Self::name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mode_leaves_what_it_says() {
+        let all = BTreeSet::from(Capability::ALL);
+        assert_eq!(BootMode::BpfLsm.limit(&all), all);
+        assert_eq!(
+            BootMode::NoBpfLsm.limit(&all),
+            BTreeSet::from([Capability::Btf])
+        );
+        assert_eq!(BootMode::NoBtf.limit(&all), BTreeSet::new());
+    }
+
+    #[test]
+    fn bpf_is_active_unless_the_mode_is_about_its_absence() {
+        for (mode, active) in [
+            (BootMode::BpfLsm, true),
+            (BootMode::NoBpfLsm, false),
+            (BootMode::NoBtf, true),
+        ] {
+            let lsms = mode.lsm_parameter().strip_prefix("lsm=").unwrap_or("");
+            assert_eq!(lsms.split(',').any(|lsm| lsm == "bpf"), active, "{mode}");
+        }
+    }
+
+    #[test]
+    fn every_name_is_read_back_also_by_serde() {
+        for mode in BootMode::ALL {
+            assert_eq!(mode.name().parse(), Ok(mode));
+            let json = serde_json::to_string(&mode).expect("a unit variant");
+            assert_eq!(json, format!("\"{mode}\""));
+        }
+    }
+}

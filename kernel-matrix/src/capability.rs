@@ -1,0 +1,67 @@
+//! What a kernel can do.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::unknown::UnknownName;
+
+/// Something that not every kernel can do and that scenarios depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capability {
+    /// The kernel describes its types in `/sys/kernel/btf/vmlinux`.
+    Btf,
+    /// BPF programs can be attached to LSM hooks and run.
+    BpfLsm,
+    /// LSM programs may sleep (5.11).
+    SleepableLsm,
+    /// LSM programs can ask for the digest of a file's content (5.18, with IMA).
+    ImaFileHash,
+    /// Creating a user namespace is an LSM hook (6.1).
+    UsernsCreate,
+}
+
+impl Capability {
+    /// Every capability.
+    pub const ALL: [Self; 5] = [
+        Self::Btf,
+        Self::BpfLsm,
+        Self::SleepableLsm,
+        Self::ImaFileHash,
+        Self::UsernsCreate,
+    ];
+
+    /// The name in files and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Btf => "btf",
+            Self::BpfLsm => "bpf-lsm",
+            Self::SleepableLsm => "sleepable-lsm",
+            Self::ImaFileHash => "ima-file-hash",
+            Self::UsernsCreate => "userns-create",
+        }
+    }
+
+    /// Whether it is about LSM programs, and so is gone where they do not run.
+    pub const fn is_of_lsm_programs(self) -> bool {
+        match self {
+            Self::Btf => false,
+            Self::BpfLsm | Self::SleepableLsm | Self::ImaFileHash | Self::UsernsCreate => true,
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Capability {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        UnknownName::look_up("capability", text, Self::ALL, Self::name)
+    }
+}

@@ -1,0 +1,125 @@
+//! Reading single files out of a Debian package, without dpkg and without
+//! being root.
+//!
+//! A package is an `ar` archive whose member `data.tar.*` holds the files.
+
+use std::io::{self, BufReader, Read};
+
+use thiserror::Error;
+
+/// Why a file cannot be read out of a package.
+#[derive(Debug, Error)]
+pub enum DebError {
+    /// Not an `ar` archive, or one that ends too early.
+    #[error("the package is not a Debian package, or it is cut short: {source}")]
+    Archive {
+        /// What the archive's reader says.
+        source: io::Error,
+    },
+    /// There is no `data.tar.*`.
+    #[error("the package has no data.tar member, only: {}", found.join(", "))]
+    NoData {
+        /// The members that there are.
+        found: Vec<String>,
+    },
+    /// `data.tar.*` is compressed in a way that is not known here.
+    #[error("{member} is compressed in an unknown way; expected .xz, .zst, .gz or no suffix")]
+    Compression {
+        /// Name of the member.
+        member: String,
+    },
+    /// The data cannot be decompressed or is no tar archive.
+    #[error("{member} of the package is corrupt or cut short: {source}")]
+    Data {
+        /// Name of the member.
+        member: String,
+        /// What the decompressor or tar's reader says.
+        source: io::Error,
+    },
+}
+
+/// Call `visit` with the path (without a leading `./`) and the content of
+/// each file of a package, in order, until it returns something. `None` if it
+/// never does.
+pub fn find_in_files<T>(
+    deb: impl Read,
+    mut visit: impl FnMut(&str, &mut dyn Read) -> io::Result<Option<T>>,
+) -> Result<Option<T>, DebError> {
+    let mut archive = ar::Archive::new(BufReader::with_capacity(256 * 1024, deb));
+    let mut found = Vec::new();
+    while let Some(member) = archive.next_entry() {
+        let member = member.map_err(|source| DebError::Archive { source })?;
+        let name = String::from_utf8_lossy(member.header().identifier())
+            .trim_end_matches('/')
+            .to_owned();
+        if !name.starts_with("data.tar") {
+            found.push(name);
+            continue;
+        }
+        let data_error = |source| DebError::Data {
+            member: name.clone(),
+            source,
+        };
+        let data = decompressor(&name, member)?;
+        return visit_tar(data, &mut visit).map_err(data_error);
+    }
+    Err(DebError::NoData { found })
+}
+
+fn decompressor<'a>(member: &str, data: impl Read + 'a) -> Result<Box<dyn Read + 'a>, DebError> {
+    Ok(match member {
+        "data.tar" => Box::new(data),
+        "data.tar.xz" => Box::new(lzma_rust2::XzReader::new(data, true)),
+        "data.tar.gz" => Box::new(flate2::read::MultiGzDecoder::new(data)),
+        "data.tar.zst" => Box::new(ruzstd::decoding::StreamingDecoder::new(data).map_err(
+            |error| DebError::Data {
+                member: member.into(),
+                source: io::Error::other(error),
+            },
+        )?),
+        other => {
+            return Err(DebError::Compression {
+                member: other.into(),
+            });
+        }
+    })
+}
+
+fn visit_tar<T>(
+    data: impl Read,
+    visit: &mut impl FnMut(&str, &mut dyn Read) -> io::Result<Option<T>>,
+) -> io::Result<Option<T>> {
+    for entry in tar::Archive::new(data).entries()? {
+        let entry = entry?;
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let path = path.strip_prefix("./").unwrap_or(&path);
+        let mut content = Exactly {
+            left: entry.size(),
+            reader: entry,
+        };
+        if let Some(answer) = visit(path, &mut content)? {
+            return Ok(Some(answer));
+        }
+    }
+    Ok(None)
+}
+
+/// A file's content, whose early end is an error and not just an end.
+struct Exactly<R> {
+    reader: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Exactly<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.left = self.left.saturating_sub(read as u64);
+        if read == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(read)
+    }
+}

@@ -1,0 +1,199 @@
+//! The matrix: what is to be tested, joined with exactly which packages.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+use crate::{
+    kernel::{Kernel, Source},
+    manifest::{Archive, Lock, Manifest, Pin, Wanted},
+    series::Series,
+    tier::Tier,
+    unknown::UnknownName,
+};
+
+/// The name of the file that people write.
+pub const MANIFEST: &str = "matrix.toml";
+/// The name of the file that a program writes.
+pub const LOCK: &str = "matrix.lock";
+
+/// The kernels that are tested, by series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matrix {
+    kernels: BTreeMap<Series, Kernel>,
+}
+
+/// Why the matrix cannot be used. Each names the file.
+#[derive(Debug, Error)]
+pub enum MatrixError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// Not TOML, an unknown field, or a value of another type.
+    #[error("{file}: {source}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// With line, column and what was expected.
+        source: Box<toml::de::Error>,
+    },
+    /// Well-formed but inconsistent.
+    #[error("{file}: {problem}")]
+    Invalid {
+        /// The file.
+        file: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+}
+
+impl Matrix {
+    /// The matrix of this project, as it was when this was compiled.
+    pub fn load() -> Result<Self, MatrixError> {
+        Self::parse(
+            ("kernel-matrix/matrix.toml", include_str!("../matrix.toml")),
+            ("kernel-matrix/matrix.lock", include_str!("../matrix.lock")),
+        )
+    }
+
+    /// The matrix in a folder with a `matrix.toml` and a `matrix.lock`.
+    pub fn read(folder: &Path) -> Result<Self, MatrixError> {
+        let read = |name| {
+            let path = folder.join(name);
+            match fs::read_to_string(&path) {
+                Ok(text) => Ok((path.display().to_string(), text)),
+                Err(source) => Err(MatrixError::Read { path, source }),
+            }
+        };
+        let (manifest, lock) = (read(MANIFEST)?, read(LOCK)?);
+        Self::parse((&manifest.0, &manifest.1), (&lock.0, &lock.1))
+    }
+
+    /// Parse and join both files, each given as name and text.
+    pub fn parse(
+        (manifest_file, manifest): (&str, &str),
+        (lock_file, lock): (&str, &str),
+    ) -> Result<Self, MatrixError> {
+        let syntax = |file: &str| {
+            let file = file.to_owned();
+            move |source| MatrixError::Syntax {
+                file,
+                source: Box::new(source),
+            }
+        };
+        let invalid = |file: &str| {
+            let file = file.to_owned();
+            move |problem| MatrixError::Invalid { file, problem }
+        };
+        let manifest: Manifest = toml::from_str(manifest).map_err(syntax(manifest_file))?;
+        let lock: Lock = toml::from_str(lock).map_err(syntax(lock_file))?;
+        let wanted =
+            unique(manifest.kernels, |wanted| wanted.series).map_err(invalid(manifest_file))?;
+        let locked = unique(lock.kernels, |locked| locked.series).map_err(invalid(lock_file))?;
+        join(wanted, locked)
+            .map(|kernels| Self { kernels })
+            .map_err(invalid(lock_file))
+    }
+
+    /// Every kernel, the oldest first.
+    pub fn kernels(&self) -> impl Iterator<Item = &Kernel> {
+        self.kernels.values()
+    }
+
+    /// The kernels that this tier tests, the oldest first.
+    pub fn in_tier(&self, tier: Tier) -> impl Iterator<Item = &Kernel> {
+        self.kernels().filter(move |kernel| kernel.tier <= tier)
+    }
+
+    /// The kernel of a series, as someone typed it.
+    pub fn kernel(&self, name: &str) -> Result<&Kernel, UnknownName> {
+        name.parse()
+            .ok()
+            .and_then(|series: Series| self.kernels.get(&series))
+            .ok_or_else(|| UnknownName::new("kernel", name, self.kernels.keys()))
+    }
+}
+
+/// Sorted by series, each once, or what is wrong.
+fn unique<T>(all: Vec<T>, series: fn(&T) -> Series) -> Result<BTreeMap<Series, T>, String> {
+    let mut unique = BTreeMap::new();
+    for one in all {
+        let series = series(&one);
+        if unique.insert(series, one).is_some() {
+            return Err(format!("two kernels have the series {series}: remove one"));
+        }
+    }
+    if unique.is_empty() {
+        return Err("names no kernel: add a [[kernel]]".into());
+    }
+    Ok(unique)
+}
+
+fn join(
+    wanted: BTreeMap<Series, Wanted>,
+    mut locked: BTreeMap<Series, Pin>,
+) -> Result<BTreeMap<Series, Kernel>, String> {
+    let update = "run `cargo xtask matrix update`";
+    let mut kernels = BTreeMap::new();
+    for (series, wanted) in wanted {
+        let Some(pin) = locked.remove(&series) else {
+            return Err(format!(
+                "has no package for kernel {series} of {MANIFEST}: {update}"
+            ));
+        };
+        let archive = Archive::of_suite(&wanted.suite);
+        if pin.archive != archive
+            || !pin.package.ends_with(&format!("-{}", wanted.flavour))
+            || Series::of_version(&pin.version) != Some(series)
+        {
+            return Err(format!(
+                "the package {} {} of archive {} is not a {} kernel {series} of suite {}, \
+                 which {MANIFEST} asks for: {update}",
+                pin.package,
+                pin.version,
+                pin.archive.name(),
+                wanted.flavour,
+                wanted.suite,
+            ));
+        }
+        if !is_pool_path(&pin.path) {
+            return Err(format!(
+                "the path of kernel {series} is {:?}; expected one that begins with pool/ and \
+                 ends with .deb, from the archive's root: {update}",
+                pin.path
+            ));
+        }
+        kernels.insert(
+            series,
+            Kernel {
+                series,
+                tier: wanted.tier,
+                capabilities: wanted.capabilities,
+                source: Source::Pinned {
+                    suite: wanted.suite,
+                    pin,
+                },
+            },
+        );
+    }
+    let left: BTreeSet<_> = locked.into_keys().collect();
+    if let Some(series) = left.first() {
+        return Err(format!(
+            "has a package for kernel {series}, which {MANIFEST} does not name: {update}"
+        ));
+    }
+    Ok(kernels)
+}
+
+fn is_pool_path(path: &str) -> bool {
+    path.starts_with("pool/") && path.ends_with(".deb") && !path.split('/').any(|part| part == "..")
+}
