@@ -1,1 +1,31 @@
-//! x
+//! The guest side of the harness: two static executables in the initramfs.
+//!
+//! `guest-runner` is PID 1. It has one thread: whatever it waits for, it
+//! waits in one `poll(2)` that also drains its children's output, so no child
+//! ever blocks on a full pipe and no lock or race decides what was seen.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`boot`] | from the kernel's hand-over to a machine that is ready |
+//! | [`port`] | the serial port that carries the messages |
+//! | [`session`] | Hello, Start, one cell, Final |
+//! | [`fresh`] | clock and randomness of a restored machine |
+//! | [`execute`] | one action, one observation |
+//! | [`supervise`] | child processes, their output and their end |
+//! | [`files`] | making files and folders |
+//! | [`listen`] | sockets that peers of a cell connect to |
+//! | [`bpf_links`] | the kernel's list of BPF links |
+//! | [`probe`] | the work of the `probe` executable |
+//! | [`attempt`] | an error that says what was tried |
+
+pub mod attempt;
+pub mod boot;
+pub mod bpf_links;
+pub mod execute;
+pub mod files;
+pub mod fresh;
+pub mod listen;
+pub mod port;
+pub mod probe;
+pub mod session;
+pub mod supervise;

@@ -1,0 +1,105 @@
+//! The kernel's list of BPF links, by bpf(2) itself: the agent under test has
+//! no part in the answer.
+#![expect(unsafe_code, reason = "bpf(2) has no safe wrapper")]
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use harness_proto::BpfLink;
+
+use crate::attempt::{Attempt, AttemptError};
+
+// Commands of `enum bpf_cmd` in linux/bpf.h; all three exist since 5.8.
+const BPF_OBJ_GET_INFO_BY_FD: i32 = 15;
+const BPF_LINK_GET_FD_BY_ID: i32 = 30;
+const BPF_LINK_GET_NEXT_ID: i32 = 31;
+
+/// `start_id`/`link_id`, `next_id`, `open_flags` of `union bpf_attr`.
+#[repr(C)]
+#[derive(Default)]
+struct IdAttr {
+    id: u32,
+    next_id: u32,
+    open_flags: u32,
+}
+
+/// `info` of `union bpf_attr`.
+#[repr(C)]
+struct InfoAttr {
+    fd: u32,
+    length: u32,
+    info: u64,
+}
+
+/// The head of `struct bpf_link_info`, the same for every type of link; the
+/// kernel fills as much as the caller has room for.
+#[repr(C)]
+#[derive(Default)]
+struct LinkInfo {
+    kind: u32,
+    id: u32,
+    program_id: u32,
+}
+
+/// Every link, by ascending id.
+pub fn list() -> Result<Vec<BpfLink>, AttemptError> {
+    let mut links = Vec::new();
+    let mut id = 0;
+    while let Some(next) = next_id(id).attempt(|| format!("ask for the BPF link after {id}"))? {
+        id = next;
+        match info(id) {
+            Ok(info) => links.push(BpfLink {
+                id: info.id,
+                program_id: info.program_id,
+            }),
+            // It went away since its id was asked for.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+            Err(error) => return Err(error).attempt(|| format!("ask for BPF link {id}")),
+        }
+    }
+    Ok(links)
+}
+
+fn next_id(id: u32) -> io::Result<Option<u32>> {
+    let mut attr = IdAttr {
+        id,
+        ..IdAttr::default()
+    };
+    match bpf(BPF_LINK_GET_NEXT_ID, &mut attr) {
+        Ok(_) => Ok(Some(attr.next_id)),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn info(id: u32) -> io::Result<LinkInfo> {
+    let fd = bpf(
+        BPF_LINK_GET_FD_BY_ID,
+        &mut IdAttr {
+            id,
+            ..IdAttr::default()
+        },
+    )?;
+    // SAFETY: the kernel has just opened this descriptor for us alone.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let mut info = LinkInfo::default();
+    let mut attr = InfoAttr {
+        fd: u32::try_from(fd.as_raw_fd()).map_err(io::Error::other)?,
+        length: u32::try_from(size_of::<LinkInfo>()).map_err(io::Error::other)?,
+        info: (&raw mut info).expose_provenance() as u64,
+    };
+    bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    Ok(info)
+}
+
+fn bpf<A>(command: i32, attr: &mut A) -> io::Result<i32> {
+    // SAFETY: `attr` is a prefix of `union bpf_attr` for this command, of the
+    // size that is passed. The one pointer in it, `InfoAttr::info`, points to
+    // a live buffer of the length beside it.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attr, size_of::<A>()) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    i32::try_from(result).map_err(io::Error::other)
+}

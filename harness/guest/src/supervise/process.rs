@@ -1,0 +1,181 @@
+//! One child process: its pipes, what it said, and how it ended.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use harness_proto::Exit;
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group,
+    pidfd_open, waitpid,
+};
+
+use super::transcript::Transcript;
+use crate::attempt::{Attempt, AttemptError};
+
+/// One read; the size of a pipe is 64 KiB.
+const CHUNK_BYTES: usize = 16 * 1024;
+/// Reads in one turn, so that one noisy child cannot keep the others waiting.
+const CHUNKS_PER_TURN: usize = 64;
+
+/// What a process said.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// On standard output.
+    pub stdout: Transcript,
+    /// On standard error.
+    pub stderr: Transcript,
+}
+
+/// A child, running or ended.
+#[derive(Debug)]
+pub struct Process {
+    pid: Pid,
+    pidfd: OwnedFd,
+    exit: Option<Exit>,
+    stdout_pipe: Option<OwnedFd>,
+    stderr_pipe: Option<OwnedFd>,
+    output: Output,
+}
+
+impl Process {
+    pub(super) fn spawn(argv: &[String], output: Output) -> Result<Self, AttemptError> {
+        let attempt = || format!("start {}", argv.join(" "));
+        let mut child = command(argv).spawn().attempt(attempt)?;
+        // The child is ours to reap from here on: `Child` is not used to wait.
+        let pid = Pid::from_child(&child);
+        let stdout_pipe = child.stdout.take().map(OwnedFd::from);
+        let stderr_pipe = child.stderr.take().map(OwnedFd::from);
+        for pipe in [&stdout_pipe, &stderr_pipe].into_iter().flatten() {
+            rustix::io::ioctl_fionbio(pipe, true).attempt(attempt)?;
+        }
+        Ok(Self {
+            pid,
+            pidfd: pidfd_open(pid, PidfdFlags::empty()).attempt(attempt)?,
+            exit: None,
+            stdout_pipe,
+            stderr_pipe,
+            output,
+        })
+    }
+
+    /// How it ended, once it has.
+    pub fn exit(&self) -> Option<Exit> {
+        self.exit
+    }
+
+    /// What it has said so far.
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// Leave the process behind and go on with its output.
+    pub fn into_output(self) -> Output {
+        self.output
+    }
+
+    /// Whether no more can come on standard output.
+    pub fn is_silent(&self) -> bool {
+        self.exit.is_some() && self.stdout_pipe.is_none()
+    }
+
+    /// Send a signal to the process itself.
+    pub fn signal(&self, signal: i32) -> io::Result<()> {
+        let number = signal;
+        let signal = Signal::from_named_raw(number).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("no signal {number}"))
+        })?;
+        if self.exit.is_some() {
+            return Err(Errno::SRCH.into());
+        }
+        Ok(kill_process(self.pid, signal)?)
+    }
+
+    /// Kill it with everything it has started in its process group.
+    pub fn kill_group(&self) -> io::Result<()> {
+        match kill_process_group(self.pid, Signal::KILL) {
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) fn pipes(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        [&self.stdout_pipe, &self.stderr_pipe]
+            .into_iter()
+            .flatten()
+            .map(AsFd::as_fd)
+    }
+
+    /// Readable when the process has ended and is not yet reaped.
+    pub(super) fn end(&self) -> Option<BorrowedFd<'_>> {
+        self.exit.is_none().then(|| self.pidfd.as_fd())
+    }
+
+    pub(super) fn drain(&mut self) {
+        drain(&mut self.stdout_pipe, &mut self.output.stdout);
+        drain(&mut self.stderr_pipe, &mut self.output.stderr);
+    }
+
+    /// Take the status, if there is one, and the last words with it.
+    pub(super) fn reap(&mut self) -> io::Result<()> {
+        if self.exit.is_some() {
+            return Ok(());
+        }
+        if let Some((_, status)) = waitpid(Some(self.pid), WaitOptions::NOHANG)? {
+            self.exit = exit_of(status);
+        }
+        self.drain();
+        Ok(())
+    }
+
+    /// The process `pid` has ended and was reaped elsewhere.
+    pub(super) fn note_end(&mut self, pid: Pid, exit: Exit) {
+        if self.pid == pid && self.exit.is_none() {
+            self.exit = Some(exit);
+            self.drain();
+        }
+    }
+}
+
+/// `None` for a process that was only stopped or continued.
+pub(super) fn exit_of(status: WaitStatus) -> Option<Exit> {
+    let exited = status.exit_status().map(Exit::Status);
+    exited.or_else(|| status.terminating_signal().map(Exit::Signal))
+}
+
+/// In a process group of its own, so that it can be killed with its children.
+fn command(argv: &[String]) -> Command {
+    let (program, arguments) = match argv {
+        [] => ("", &[][..]),
+        [program, arguments @ ..] => (program.as_str(), arguments),
+    };
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    command
+}
+
+fn drain(pipe: &mut Option<OwnedFd>, transcript: &mut Transcript) {
+    let Some(fd) = pipe else { return };
+    let mut chunk = [0; CHUNK_BYTES];
+    for _ in 0..CHUNKS_PER_TURN {
+        match rustix::io::read(&*fd, &mut chunk) {
+            Ok(length @ 1..) => transcript.append(&chunk[..length]),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return,
+            // The end; an error other than those is not expected of a pipe,
+            // and nothing more can be had from it either.
+            Ok(0) | Err(_) => {
+                *pipe = None;
+                return;
+            }
+        }
+    }
+}
