@@ -6,6 +6,7 @@
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
+use crate::{build, setup};
 
 /// Everything this project does, from set-up to reports.
 ///
@@ -23,7 +24,14 @@ pub struct Cli {
 /// One task each.
 #[derive(Debug, Subcommand)]
 pub enum Task {
-    /// Print a completion script for a shell.
+    /// Make sure of everything the other tasks need; install what is missing,
+    /// or say what to do.
+    Setup(setup::Args),
+    /// Build the BPF object, the agent and the guest's executables (release,
+    /// static); print where they are.
+    Build(build::Args),
+    /// Print a completion script for a shell; it completes `xtask`, so it
+    /// serves those who have `alias xtask='cargo xtask'`.
     Completions {
         /// The shell to complete for.
         shell: clap_complete::Shell,
@@ -46,8 +54,10 @@ pub fn main() -> std::process::ExitCode {
 
 fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
     match task {
+        Task::Setup(args) => setup::run(&args),
+        Task::Build(args) => build::run(args),
         Task::Completions { shell } => {
-            clap_complete::generate(shell, &mut command(), "cargo-xtask", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut command(), "xtask", &mut std::io::stdout());
             Ok(ExitCode::Ok)
         }
     }

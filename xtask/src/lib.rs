@@ -4,5 +4,11 @@
 //! It is a library with a thin binary so that the tidy tests can walk the
 //! command tree and other test targets can run tasks.
 
+pub mod build;
 pub mod cli;
 pub mod exit_code;
+pub mod process;
+pub mod progress;
+pub mod rustc;
+pub mod setup;
+pub mod workspace;
