@@ -116,3 +116,126 @@ fn paragraph(lines: &[&str]) -> Vec<AptSource> {
         .flat_map(|uri| suites.iter().map(move |suite| source(uri, suite)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(sources: &[AptSource]) -> Vec<(&str, &str)> {
+        sources
+            .iter()
+            .map(|source| (source.uri.as_str(), source.suite.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn every_line_of_the_old_format_is_one_source() {
+        let text = "\
+# deb http://off.example/debian sid main
+deb http://a.example/debian bookworm main contrib # comment
+  deb   [ arch=amd64 signed-by=/x.gpg ]  https://b.example/debian-security  bookworm-security main
+deb-src http://c.example/debian bookworm main
+debris http://d.example/debian sid main
+deb http://e.example/debian
+deb [broken http://f.example/debian sid main
+";
+        assert_eq!(
+            pairs(&one_line(text)),
+            [
+                ("http://a.example/debian", "bookworm"),
+                ("https://b.example/debian-security", "bookworm-security"),
+                ("http://c.example/debian", "bookworm"),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_enabled_paragraph_of_the_new_format_is_sources() {
+        let text = "\
+Types: deb
+# http://off.example/debian
+URIs: http://a.example/debian http://b.example/debian
+Suites: bookworm
+  bookworm-updates
+Components: main
+
+Enabled: no
+Types: deb
+URIs: http://c.example/debian
+Suites: sid
+
+types: deb
+uris: http://d.example/debian-security
+suites: bookworm-security
+Signed-By:
+ -----BEGIN PGP PUBLIC KEY BLOCK-----
+ .
+ uris: http://e.example/debian
+";
+        assert_eq!(
+            pairs(&deb822(text)),
+            [
+                ("http://a.example/debian", "bookworm"),
+                ("http://a.example/debian", "bookworm-updates"),
+                ("http://b.example/debian", "bookworm"),
+                ("http://b.example/debian", "bookworm-updates"),
+                ("http://d.example/debian-security", "bookworm-security"),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_archive_is_known_by_its_folder_or_its_security_suite() {
+        for (uri, suite, archive) in [
+            (
+                "http://a.example/debian/",
+                "bookworm",
+                Some(Archive::Debian),
+            ),
+            (
+                "http://a.example/debian-security",
+                "x",
+                Some(Archive::DebianSecurity),
+            ),
+            (
+                "http://a.example/sec",
+                "bookworm-security",
+                Some(Archive::DebianSecurity),
+            ),
+            ("http://a.example/tools", "stable", None),
+        ] {
+            let source = AptSource {
+                uri: uri.into(),
+                suite: suite.into(),
+            };
+            assert_eq!(source.archive(), archive, "{uri} {suite}");
+        }
+    }
+
+    #[test]
+    fn files_of_both_formats_are_read_and_others_are_not() {
+        let apt = tempfile::tempdir().expect("a folder");
+        let put = |name: &str, text: &str| fs::write(apt.path().join(name), text).expect("written");
+        fs::create_dir(apt.path().join("sources.list.d")).expect("a folder");
+        put("sources.list", "deb http://a.example/debian sid main");
+        put(
+            "sources.list.d/b.sources",
+            "URIs: http://b.example/debian\nSuites: sid",
+        );
+        put(
+            "sources.list.d/c.list",
+            "deb http://c.example/debian sid main",
+        );
+        put(
+            "sources.list.d/d.list.save",
+            "deb http://d.example/debian sid main",
+        );
+        let hosts: Vec<_> = read(apt.path())
+            .into_iter()
+            .map(|source| source.uri)
+            .collect();
+        let expected = ["a", "b", "c"].map(|host| format!("http://{host}.example/debian"));
+        assert_eq!(hosts, expected);
+        assert_eq!(read(&apt.path().join("none")), []);
+    }
+}

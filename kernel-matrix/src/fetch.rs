@@ -8,7 +8,6 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use thiserror::Error;
@@ -153,9 +152,7 @@ fn fetch_from(
                     });
                 }
                 progress.update(download.subject, &Step::Retrying { reason: &reason });
-                // There is no event to wait for: the fault is at the other
-                // end, and asking at once makes an overloaded server worse.
-                std::thread::sleep(Duration::from_millis(250 << tries));
+                transport.pause(tries);
             }
         }
     }

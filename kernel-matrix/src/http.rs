@@ -20,6 +20,13 @@ const TIMEOUT_READ: Duration = Duration::from_secs(30);
 pub trait Transport: Sync {
     /// Ask for a file, from byte `from` on.
     fn get(&self, url: &str, from: u64) -> Result<Answer, TransportError>;
+
+    /// Leave the server alone for a while after so many tries in a row that
+    /// brought nothing. There is no event to wait for: the fault is at the
+    /// other end, and asking at once makes an overloaded server worse.
+    fn pause(&self, tries: u32) {
+        std::thread::sleep(Duration::from_millis(250 << tries.min(5)));
+    }
 }
 
 /// The beginning of an answer.

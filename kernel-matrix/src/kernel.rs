@@ -103,6 +103,7 @@ impl Kernel {
             path: path.into(),
             source,
         };
+        let capabilities = inspect::capabilities(&vmlinux).map_err(inspect_error)?;
         let version = inspect::version(&vmlinux).map_err(inspect_error)?;
         let series = Series::of_version(&version)
             .ok_or(InspectError::NoVersion)
@@ -110,7 +111,7 @@ impl Kernel {
         Ok(Self {
             series,
             tier: Tier::Smoke,
-            capabilities: inspect::capabilities(&vmlinux).map_err(inspect_error)?,
+            capabilities,
             source: Source::Image {
                 path: path.into(),
                 version,

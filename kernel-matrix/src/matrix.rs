@@ -197,3 +197,158 @@ fn join(
 fn is_pool_path(path: &str) -> bool {
     path.starts_with("pool/") && path.ends_with(".deb") && !path.split('/').any(|part| part == "..")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot_mode::BootMode;
+
+    const MANIFEST_TEXT: &str = r#"
+[[kernel]]
+series = "6.12"
+suite = "trixie-security"
+flavour = "cloud-amd64"
+tier = "smoke"
+capabilities = ["btf"]
+"#;
+    const LOCK_TEXT: &str = r#"
+[[kernel]]
+series = "6.12"
+package = "linux-image-6.12.1-cloud-amd64"
+version = "6.12.1-1"
+archive = "debian-security"
+path = "pool/updates/main/l/linux/linux-image.deb"
+size = 1
+sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+"#;
+
+    #[test]
+    fn the_projects_own_matrix_is_sound() {
+        let matrix = Matrix::load().unwrap_or_else(|error| panic!("{error}"));
+        assert!(matrix.kernels().count() >= 8);
+        for kernel in matrix.kernels() {
+            let capabilities = kernel.capabilities_in(BootMode::BpfLsm);
+            assert!(
+                capabilities.contains(&crate::capability::Capability::BpfLsm),
+                "{} cannot run what is tested",
+                kernel.series
+            );
+        }
+        let in_tier = |tier| -> Vec<String> {
+            let kernels = matrix.in_tier(tier);
+            kernels.map(|kernel| kernel.series.to_string()).collect()
+        };
+        assert_eq!(in_tier(Tier::Smoke), ["5.10", "6.12"]);
+        assert_eq!(in_tier(Tier::Pr), ["5.10", "6.1", "6.12", "7.3"]);
+        assert_eq!(in_tier(Tier::Nightly).len(), matrix.kernels().count());
+    }
+
+    #[test]
+    fn a_mistake_is_reported_with_file_and_place() {
+        let check = |manifest: &str, lock: &str, says: &[&str]| {
+            let result = Matrix::parse(("m.toml", manifest), ("m.lock", lock));
+            let message = result.expect_err(says[0]).to_string();
+            for part in says {
+                assert!(message.contains(part), "{message}");
+            }
+        };
+        let manifest = |from: &str, to: &str| MANIFEST_TEXT.replace(from, to);
+        let lock = |from: &str, to: &str| LOCK_TEXT.replace(from, to);
+        let typo = manifest("tier", "teir");
+        check(
+            &typo,
+            LOCK_TEXT,
+            &["m.toml", "line 6", "unknown field `teir`", "tier"],
+        );
+        let unknown = manifest("\"btf\"", "\"btff\"");
+        check(
+            &unknown,
+            LOCK_TEXT,
+            &["m.toml", "line 7", "btff", "bpf-lsm"],
+        );
+        let bad = manifest("6.12", "latest");
+        check(
+            &bad,
+            LOCK_TEXT,
+            &["m.toml", "line 3", "expected a kernel series"],
+        );
+        check("kernel = []", LOCK_TEXT, &["m.toml", "names no kernel"]);
+        let twice = MANIFEST_TEXT.repeat(2);
+        check(
+            &twice,
+            LOCK_TEXT,
+            &["m.toml", "two kernels have the series 6.12"],
+        );
+        check(
+            MANIFEST_TEXT,
+            &lock("b855", "b85"),
+            &["m.lock", "line 9", "SHA-256"],
+        );
+        let stray = lock("size", "color = 1\nsize");
+        check(
+            MANIFEST_TEXT,
+            &stray,
+            &["m.lock", "line 8", "unknown field `color`"],
+        );
+    }
+
+    #[test]
+    fn a_lock_that_does_not_fit_says_how_to_renew_it() {
+        let check = |manifest: &str, lock: &str, says: &str| {
+            let result = Matrix::parse(("m.toml", manifest), ("m.lock", lock));
+            let message = result.expect_err(says).to_string();
+            assert!(message.starts_with("m.lock: "), "{message}");
+            assert!(message.contains(says), "{message}");
+            assert!(message.contains("matrix update"), "{message}");
+        };
+        let manifest = |from: &str, to: &str| MANIFEST_TEXT.replace(from, to);
+        let lock = |from: &str, to: &str| LOCK_TEXT.replace(from, to);
+        check(
+            MANIFEST_TEXT,
+            &lock("\"6.12\"", "\"6.13\""),
+            "no package for kernel 6.12",
+        );
+        check(
+            &manifest("cloud-amd64", "rt-amd64"),
+            LOCK_TEXT,
+            "is not a rt-amd64 kernel",
+        );
+        check(
+            &manifest("trixie-security", "sid"),
+            LOCK_TEXT,
+            "of suite sid",
+        );
+        check(
+            MANIFEST_TEXT,
+            &lock("6.12.1-1", "6.13.1-1"),
+            "is not a cloud-amd64 kernel 6.12",
+        );
+        check(
+            MANIFEST_TEXT,
+            &lock("pool/", "/pool/"),
+            "expected one that begins with pool/",
+        );
+        check(
+            MANIFEST_TEXT,
+            &lock("updates/", "../"),
+            "expected one that begins with pool/",
+        );
+        let more = LOCK_TEXT.to_owned() + &LOCK_TEXT.replace("6.12", "6.13");
+        check(
+            MANIFEST_TEXT,
+            &more,
+            "kernel 6.13, which matrix.toml does not name",
+        );
+    }
+
+    #[test]
+    fn an_unknown_kernel_is_answered_with_the_likeliest() {
+        let matrix = Matrix::load().expect("the project's own matrix");
+        assert!(matrix.kernel("6.12").is_ok());
+        for (name, meant) in [("6.21", "6.12"), ("6.1x", "6.1"), ("5.1", "5.10")] {
+            let unknown = matrix.kernel(name).expect_err(name);
+            assert_eq!(unknown.suggestion(), Some(meant));
+            assert!(unknown.to_string().contains("known: 5.10, 6.1, 6.12"));
+        }
+    }
+}

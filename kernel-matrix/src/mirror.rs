@@ -163,3 +163,75 @@ fn is_debian(os_release: &str) -> bool {
         .filter_map(|line| line.strip_prefix("ID="))
         .any(|id| id.trim().trim_matches(['"', '\'']) == "debian")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_has_both_archives_below_it() {
+        let mirrors = Mirrors::from_base(Origin::Flag, " http://a.example/x/ ").expect("valid");
+        assert_eq!(
+            mirrors.urls(Archive::DebianSecurity, "pool/a.deb"),
+            Ok(vec!["http://a.example/x/debian-security/pool/a.deb".into()])
+        );
+        assert_eq!(
+            mirrors.urls(Archive::Debian, "pool/a.deb"),
+            Ok(vec!["http://a.example/x/debian/pool/a.deb".into()])
+        );
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_where_it_came_from() {
+        for value in [
+            "",
+            "a.example",
+            "http://",
+            "ftp://a.example",
+            "http://a.example /x",
+        ] {
+            let from = |origin| {
+                let error = Mirrors::from_base(origin, value).expect_err(value);
+                error.to_string()
+            };
+            assert!(from(Origin::Flag).starts_with("--mirror is"), "{value}");
+            assert!(from(Origin::Variable).starts_with(VARIABLE), "{value}");
+        }
+    }
+
+    #[test]
+    fn archives_come_from_wherever_apt_has_them() {
+        let source = |uri: &str, suite: &str| AptSource {
+            uri: uri.into(),
+            suite: suite.into(),
+        };
+        let mirrors = Mirrors::from_apt_sources(&[
+            source("http://a.example/debian", "bookworm"),
+            source("http://a.example/debian/", "bookworm-updates"),
+            source("cdrom://debian", "bookworm"),
+            source("http://b.example/debian", "bookworm"),
+            source("http://c.example/docker", "bookworm"),
+        ]);
+        let both = ["a", "b"].map(|host| format!("http://{host}.example/debian/x"));
+        assert_eq!(mirrors.urls(Archive::Debian, "x"), Ok(both.into()));
+        let error = mirrors
+            .urls(Archive::DebianSecurity, "x")
+            .expect_err("none");
+        let message = error.to_string();
+        for part in ["debian-security", "--mirror", VARIABLE] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn only_debian_itself_is_debian() {
+        for (os_release, is) in [
+            ("NAME=x\nID=debian\n", true),
+            ("ID=\"debian\"", true),
+            ("ID=other\nID_LIKE=debian", false),
+            ("", false),
+        ] {
+            assert_eq!(is_debian(os_release), is, "{os_release}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -58,6 +59,7 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), PlaceError> {
     let place = || -> io::Result<()> {
         let mut temporary = tempfile::Builder::new()
             .prefix(".new-")
+            .permissions(fs::Permissions::from_mode(0o644))
             .tempfile_in(folder)?;
         temporary.write_all(content)?;
         temporary.as_file().sync_all()?;

@@ -58,6 +58,13 @@ impl Record {
         serde_json::from_slice(&fs::read(folder.join(FILE)).ok()?).ok()
     }
 
+    /// Whether a file is there and has its size; its content is not looked at.
+    pub fn seems_to_have(&self, folder: &Path, name: &str) -> bool {
+        self.files.get(name).is_some_and(|entry| {
+            fs::metadata(folder.join(name)).is_ok_and(|metadata| metadata.len() == entry.size)
+        })
+    }
+
     /// Write it, whole or not at all.
     pub fn write(&self, folder: &Path) -> Result<(), PlaceError> {
         let path = folder.join(FILE);

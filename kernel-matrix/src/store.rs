@@ -201,6 +201,13 @@ impl Store {
         Some((folder.join(VMLINUX), record))
     }
 
+    /// Whether it seems to be here. Cheap, because no content is looked at:
+    /// for lists, not for booting.
+    pub fn is_present(&self, kernel: &Kernel) -> bool {
+        let folder = self.folder(kernel);
+        Record::read(&folder).is_some_and(|record| record.seems_to_have(&folder, VMLINUX))
+    }
+
     fn folder(&self, kernel: &Kernel) -> PathBuf {
         self.cache
             .join("kernels")
