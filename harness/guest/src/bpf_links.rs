@@ -96,8 +96,7 @@ fn bpf<A>(command: i32, attr: &mut A) -> io::Result<i32> {
     // SAFETY: `attr` is a prefix of `union bpf_attr` for this command, of the
     // size that is passed. The one pointer in it, `InfoAttr::info`, points to
     // a live buffer of the length beside it.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attr, size_of::<A>()) };
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attr, size_of::<A>()) };
     if result < 0 {
         return Err(io::Error::last_os_error());
     }

@@ -60,7 +60,10 @@ mod tests {
         write_file(&path, "one", 0o640).unwrap();
         write_file(&path, "two", 0o600).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
+            0o600
+        );
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 
@@ -71,7 +74,10 @@ mod tests {
         write_file(&from, "content", 0o751).unwrap();
         copy_file(&from, &to).unwrap();
         assert_eq!(fs::read_to_string(&to).unwrap(), "content");
-        assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o7777, 0o751);
+        assert_eq!(
+            fs::metadata(&to).unwrap().permissions().mode() & 0o7777,
+            0o751
+        );
     }
 
     #[test]

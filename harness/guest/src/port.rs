@@ -143,10 +143,12 @@ mod tests {
         damaged.remove(10);
         host.write_all(b"\xff\xfe\0 noise\n").unwrap();
         // Without its newline, a line spoils the one behind it, too.
-        host.write_all(&damaged.as_bytes()[..damaged.len() - 1]).unwrap();
+        host.write_all(&damaged.as_bytes()[..damaged.len() - 1])
+            .unwrap();
         host.write_all(good.as_bytes()).unwrap();
         host.write_all(good.as_bytes()).unwrap();
-        host.write_all(wire::encode(&start("two")).as_bytes()).unwrap();
+        host.write_all(wire::encode(&start("two")).as_bytes())
+            .unwrap();
         let mut next = || port.receive(Duration::from_secs(20)).unwrap();
         assert_eq!(next(), Some(start("one")));
         assert_eq!(next(), Some(start("two")));
@@ -159,7 +161,8 @@ mod tests {
         let writer = std::thread::spawn(move || {
             host.write_all(&vec![b'x'; 200_000]).unwrap();
             host.write_all(b"\n").unwrap();
-            host.write_all(wire::encode(&start("one")).as_bytes()).unwrap();
+            host.write_all(wire::encode(&start("one")).as_bytes())
+                .unwrap();
         });
         let got = port.receive(Duration::from_secs(20)).unwrap();
         writer.join().unwrap();

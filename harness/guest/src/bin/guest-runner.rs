@@ -19,7 +19,10 @@ fn main() -> ExitCode {
     // It would mount over the machine it runs on.
     if std::process::id() != 1 {
         let mut stderr = io::stderr();
-        let _ = writeln!(stderr, "guest-runner is the init of a guest: run it as PID 1");
+        let _ = writeln!(
+            stderr,
+            "guest-runner is the init of a guest: run it as PID 1"
+        );
         return ExitCode::from(2);
     }
     std::panic::set_hook(Box::new(|panic| die(&format!("guest-runner: {panic}"))));

@@ -31,7 +31,10 @@ mod tests {
     #[test]
     fn the_active_lsms_keep_their_order() {
         let check = |text, expected: &[&str]| assert_eq!(parse_lsm(text), expected);
-        check("lockdown,capability,bpf", &["lockdown", "capability", "bpf"]);
+        check(
+            "lockdown,capability,bpf",
+            &["lockdown", "capability", "bpf"],
+        );
         check("capability\n", &["capability"]);
         check("", &[]);
     }

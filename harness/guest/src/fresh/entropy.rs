@@ -1,5 +1,8 @@
 //! Mixing a seed into the kernel's random pool.
-#![expect(unsafe_code, reason = "two ioctls of /dev/urandom have no safe wrapper")]
+#![expect(
+    unsafe_code,
+    reason = "two ioctls of /dev/urandom have no safe wrapper"
+)]
 
 use std::fs::File;
 
@@ -39,6 +42,5 @@ pub(super) fn reseed(seed: u64, time: u64) -> Result<(), AttemptError> {
     unsafe { ioctl(&device, Setter::<RNDADDENTROPY, PoolInfo>::new(info)) }
         .attempt(|| format!("add entropy to {DEVICE}"))?;
     // SAFETY: this ioctl has no argument.
-    unsafe { ioctl(&device, NoArg::<RNDRESEEDCRNG>::new()) }
-        .attempt(|| format!("reseed {DEVICE}"))
+    unsafe { ioctl(&device, NoArg::<RNDRESEEDCRNG>::new()) }.attempt(|| format!("reseed {DEVICE}"))
 }

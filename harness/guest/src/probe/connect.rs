@@ -45,7 +45,6 @@ pub(super) fn connect(transport: Transport, address: SocketAddr) -> Verdict {
     }
 }
 
-
 fn broken(message: &str) -> Verdict {
     Verdict::Broken {
         message: message.to_owned(),

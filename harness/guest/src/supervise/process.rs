@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use harness_proto::Exit;
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group,
-    pidfd_open, waitpid,
+    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, pidfd_open,
+    waitpid,
 };
 
 use super::transcript::Transcript;

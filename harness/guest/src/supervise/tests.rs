@@ -34,19 +34,30 @@ fn the_end_of_a_process_is_told_with_everything_it_said() {
         assert_eq!(output.stderr.tail(99).1, stderr.as_bytes(), "{script}");
     };
     check("exit 0", Exit::Status(0), "", "");
-    check("echo out; echo err >&2; exit 7", Exit::Status(7), "out\n", "err\n");
+    check(
+        "echo out; echo err >&2; exit 7",
+        Exit::Status(7),
+        "out\n",
+        "err\n",
+    );
     check("kill -TERM $$", Exit::Signal(15), "", "");
 }
 
 #[test]
 fn more_output_than_a_pipe_holds_does_not_block_anybody() {
     let mut supervisor = Supervisor::new();
-    let noisy = shell(&mut supervisor, "head -c 3000000 /dev/zero; head -c 200000 /dev/zero >&2");
+    let noisy = shell(
+        &mut supervisor,
+        "head -c 3000000 /dev/zero; head -c 200000 /dev/zero >&2",
+    );
     let quiet = shell(&mut supervisor, "exit 3");
     assert_eq!(end_of(&mut supervisor, quiet), Some(Exit::Status(3)));
     assert_eq!(end_of(&mut supervisor, noisy), Some(Exit::Status(0)));
     let output = supervisor.take(noisy).into_output();
-    assert_eq!((output.stdout.end(), output.stderr.end()), (3_000_000, 200_000));
+    assert_eq!(
+        (output.stdout.end(), output.stderr.end()),
+        (3_000_000, 200_000)
+    );
 }
 
 #[test]
@@ -65,7 +76,10 @@ fn a_wait_ends_at_its_deadline() {
 fn killing_the_group_takes_the_children_with_it() {
     let mut supervisor = Supervisor::new();
     // The inner shell holds the pipe: silence means that it is gone as well.
-    let id = shell(&mut supervisor, "sh -c 'echo; exec cat /dev/zero >/dev/null' & wait");
+    let id = shell(
+        &mut supervisor,
+        "sh -c 'echo; exec cat /dev/zero >/dev/null' & wait",
+    );
     let started = |all: &Supervisor| (all.process(id).output().stdout.end() > 0).then_some(());
     assert_eq!(supervisor.wait(soon(), started).unwrap(), Some(()));
     supervisor.process(id).kill_group().unwrap();
@@ -95,7 +109,12 @@ fn lines_are_found_as_they_come() {
 fn a_program_that_is_not_there_is_named() {
     let argv = ["/nowhere/agent".to_owned(), "run".to_owned()];
     let error = Supervisor::new().spawn(&argv, Output::default());
-    assert!(error.unwrap_err().to_string().contains("/nowhere/agent run"));
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .contains("/nowhere/agent run")
+    );
 }
 
 #[test]
@@ -110,8 +129,6 @@ fn a_listener_takes_its_peers_while_something_else_is_waited_for() {
     let peer = std::net::TcpStream::connect(address).unwrap();
     // Accepted and closed: the peer reads the end of the stream.
     rustix::io::ioctl_fionbio(&peer, true).unwrap();
-    let closed = supervisor.wait(soon(), |_| {
-        std::io::Read::read(&mut &peer, &mut [0]).ok()
-    });
+    let closed = supervisor.wait(soon(), |_| std::io::Read::read(&mut &peer, &mut [0]).ok());
     assert_eq!(closed.unwrap(), Some(0));
 }
