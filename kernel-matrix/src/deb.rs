@@ -11,10 +11,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum DebError {
     /// Not an `ar` archive, or one that ends too early.
-    #[error("the package is not a Debian package, or it is cut short: {source}")]
+    #[error("the package is not a Debian package, or it is cut short: {cause}")]
     Archive {
         /// What the archive's reader says.
-        source: io::Error,
+        cause: io::Error,
     },
     /// There is no `data.tar.*`.
     #[error("the package has no data.tar member, only: {}", found.join(", "))]
@@ -29,12 +29,12 @@ pub enum DebError {
         member: String,
     },
     /// The data cannot be decompressed or is no tar archive.
-    #[error("{member} of the package is corrupt or cut short: {source}")]
+    #[error("{member} of the package is corrupt or cut short: {cause}")]
     Data {
         /// Name of the member.
         member: String,
         /// What the decompressor or tar's reader says.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -48,7 +48,7 @@ pub fn find_in_files<T>(
     let mut archive = ar::Archive::new(BufReader::with_capacity(256 * 1024, deb));
     let mut found = Vec::new();
     while let Some(member) = archive.next_entry() {
-        let member = member.map_err(|source| DebError::Archive { source })?;
+        let member = member.map_err(|cause| DebError::Archive { cause })?;
         let name = String::from_utf8_lossy(member.header().identifier())
             .trim_end_matches('/')
             .to_owned();
@@ -56,9 +56,9 @@ pub fn find_in_files<T>(
             found.push(name);
             continue;
         }
-        let data_error = |source| DebError::Data {
+        let data_error = |cause| DebError::Data {
             member: name.clone(),
-            source,
+            cause,
         };
         let data = decompressor(&name, member)?;
         return visit_tar(data, &mut visit).map_err(data_error);
@@ -74,7 +74,7 @@ fn decompressor<'a>(member: &str, data: impl Read + 'a) -> Result<Box<dyn Read +
         "data.tar.zst" => Box::new(ruzstd::decoding::StreamingDecoder::new(data).map_err(
             |error| DebError::Data {
                 member: member.into(),
-                source: io::Error::other(error),
+                cause: io::Error::other(error),
             },
         )?),
         other => {

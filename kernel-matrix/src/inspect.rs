@@ -16,7 +16,7 @@ const BTF_MAGIC: [u8; 2] = [0x9f, 0xeb];
 pub enum InspectError {
     /// The ELF file is corrupt.
     #[error("the vmlinux is not a readable ELF file: {0}")]
-    Elf(#[from] object::Error),
+    Elf(object::Error),
     /// No "Linux version …".
     #[error("the vmlinux has no \"Linux version\" text, so its series is unknown")]
     NoVersion,
@@ -32,7 +32,7 @@ pub enum InspectError {
 pub fn version(vmlinux: &[u8]) -> Result<String, InspectError> {
     const BANNER: &[u8] = b"Linux version ";
     memmem::find_iter(vmlinux, BANNER)
-        .filter_map(|at| {
+        .find_map(|at| {
             let text = &vmlinux[at + BANNER.len()..];
             let text = &text[..text.len().min(128)];
             let end = text.iter().position(|byte| !byte.is_ascii_graphic())?;
@@ -40,18 +40,17 @@ pub fn version(vmlinux: &[u8]) -> Result<String, InspectError> {
             // The banner's format string is in there, too.
             Series::of_version(version).map(|_| version.to_owned())
         })
-        .next()
         .ok_or(InspectError::NoVersion)
 }
 
 /// What the kernel was built with, according to the functions that its type
 /// information names: a kernel without any is not known to have anything.
 pub fn capabilities(vmlinux: &[u8]) -> Result<BTreeSet<Capability>, InspectError> {
-    let elf = File::parse(vmlinux)?;
+    let elf = File::parse(vmlinux).map_err(InspectError::Elf)?;
     let Some(section) = elf.section_by_name(".BTF") else {
         return Ok(BTreeSet::new());
     };
-    let btf = section.data()?;
+    let btf = section.data().map_err(InspectError::Elf)?;
     let has = |function: &str| memmem::find(btf, format!("\0{function}\0").as_bytes()).is_some();
     Ok(Capability::ALL
         .into_iter()
@@ -69,7 +68,8 @@ pub fn capabilities(vmlinux: &[u8]) -> Result<BTreeSet<Capability>, InspectError
 /// A copy of the kernel that takes its own type information for garbage: the
 /// magic number is zeroed.
 pub fn without_btf(mut vmlinux: Vec<u8>) -> Result<Vec<u8>, InspectError> {
-    let (offset, length) = File::parse(&*vmlinux)?
+    let (offset, length) = File::parse(&*vmlinux)
+        .map_err(InspectError::Elf)?
         .section_by_name(".BTF")
         .and_then(|section| section.file_range())
         .ok_or(InspectError::NoBtf)?;

@@ -57,28 +57,28 @@ pub enum Source {
 #[derive(Debug, Error)]
 pub enum KernelImageError {
     /// It cannot be read.
-    #[error("cannot read the kernel image {path}: {source}")]
+    #[error("cannot read the kernel image {path}: {cause}")]
     Read {
         /// The file.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It is not a kernel, or a corrupt one.
-    #[error("cannot use {path} as a kernel: {source}")]
+    #[error("cannot use {path} as a kernel: {cause}")]
     Image {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: ImageError,
+        cause: ImageError,
     },
     /// The ELF file in it cannot be used.
-    #[error("cannot use {path} as a kernel: {source}")]
+    #[error("cannot use {path} as a kernel: {cause}")]
     Inspect {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: InspectError,
+        cause: InspectError,
     },
 }
 
@@ -86,22 +86,22 @@ impl Kernel {
     /// A kernel of the user's own: a bzImage or a vmlinux ELF file. Series and
     /// capabilities are those that the file itself shows.
     pub fn from_image(path: &Path) -> Result<Self, KernelImageError> {
-        let image = fs::read(path).map_err(|source| KernelImageError::Read {
+        let image = fs::read(path).map_err(|cause| KernelImageError::Read {
             path: path.into(),
-            source,
+            cause,
         })?;
         let sha256 = Digest::of(&image);
         let vmlinux = if bzimage::is_elf(&image) {
             image
         } else {
-            bzimage::extract_vmlinux(&image).map_err(|source| KernelImageError::Image {
+            bzimage::extract_vmlinux(&image).map_err(|cause| KernelImageError::Image {
                 path: path.into(),
-                source,
+                cause,
             })?
         };
-        let inspect_error = |source| KernelImageError::Inspect {
+        let inspect_error = |cause| KernelImageError::Inspect {
             path: path.into(),
-            source,
+            cause,
         };
         let capabilities = inspect::capabilities(&vmlinux).map_err(inspect_error)?;
         let version = inspect::version(&vmlinux).map_err(inspect_error)?;

@@ -13,11 +13,14 @@
 //! | [`unknown`] | a name that is none of those known, and the likeliest one |
 //! | [`mirror`], [`apt_sources`] | where Debian's archives are |
 //! | [`http`], [`fetch`] | a download that resumes, and is verified |
-//! | [`deb`] | files out of a package |
+//! | [`deb`], [`kernel_package`] | files out of a package; which one is the kernel |
 //! | [`bzimage`], [`payload`] | the ELF file out of a boot image |
 //! | [`inspect`] | what an ELF file says about its kernel; the variant without BTF |
-//! | [`store`], [`record`] | what is kept, and whether it is intact |
+//! | [`store`], [`store_error`], [`record`] | what is kept, and whether it is intact |
 //! | [`cache`], [`place`], [`digest`], [`progress`] | what these stand on |
+//!
+//! An error's text is complete: it holds what lies behind it, too, so that
+//! nothing is lost, and nothing said twice, however it is printed.
 
 pub mod apt_sources;
 pub mod boot_mode;
@@ -30,6 +33,7 @@ pub mod fetch;
 pub mod http;
 pub mod inspect;
 pub mod kernel;
+pub mod kernel_package;
 pub mod manifest;
 pub mod matrix;
 pub mod mirror;
@@ -39,6 +43,7 @@ pub mod progress;
 pub mod record;
 pub mod series;
 pub mod store;
+pub mod store_error;
 pub mod tier;
 pub mod unknown;
 
@@ -50,6 +55,7 @@ pub use matrix::{Matrix, MatrixError};
 pub use mirror::{MirrorError, Mirrors};
 pub use progress::{Progress, Silent, Step};
 pub use series::Series;
-pub use store::{Store, StoreError};
+pub use store::Store;
+pub use store_error::StoreError;
 pub use tier::Tier;
 pub use unknown::UnknownName;

@@ -31,20 +31,20 @@ pub struct Matrix {
 #[derive(Debug, Error)]
 pub enum MatrixError {
     /// A file cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {cause}")]
     Read {
         /// The file.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Not TOML, an unknown field, or a value of another type.
-    #[error("{file}: {source}")]
+    #[error("{file}: {cause}")]
     Syntax {
         /// The file.
         file: String,
         /// With line, column and what was expected.
-        source: Box<toml::de::Error>,
+        cause: Box<toml::de::Error>,
     },
     /// Well-formed but inconsistent.
     #[error("{file}: {problem}")]
@@ -71,7 +71,7 @@ impl Matrix {
             let path = folder.join(name);
             match fs::read_to_string(&path) {
                 Ok(text) => Ok((path.display().to_string(), text)),
-                Err(source) => Err(MatrixError::Read { path, source }),
+                Err(cause) => Err(MatrixError::Read { path, cause }),
             }
         };
         let (manifest, lock) = (read(MANIFEST)?, read(LOCK)?);
@@ -85,9 +85,9 @@ impl Matrix {
     ) -> Result<Self, MatrixError> {
         let syntax = |file: &str| {
             let file = file.to_owned();
-            move |source| MatrixError::Syntax {
+            move |cause| MatrixError::Syntax {
                 file,
-                source: Box::new(source),
+                cause: Box::new(cause),
             }
         };
         let invalid = |file: &str| {
@@ -195,7 +195,10 @@ fn join(
 }
 
 fn is_pool_path(path: &str) -> bool {
-    path.starts_with("pool/") && path.ends_with(".deb") && !path.split('/').any(|part| part == "..")
+    let extension = Path::new(path).extension();
+    path.starts_with("pool/")
+        && extension.is_some_and(|extension| extension == "deb")
+        && !path.split('/').any(|part| part == "..")
 }
 
 #[cfg(test)]

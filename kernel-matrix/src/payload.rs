@@ -27,12 +27,12 @@ pub enum PayloadError {
         start: Vec<u8>,
     },
     /// The decompressor gave up.
-    #[error("the {format} data of the kernel is corrupt: {source}")]
+    #[error("the {format} data of the kernel is corrupt: {cause}")]
     Corrupt {
         /// The compression's name.
         format: &'static str,
         /// What the decompressor says.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The result is not as long as the image says.
     #[error("the kernel decompresses to {actual} bytes, but its image says {expected}")]
@@ -71,7 +71,7 @@ pub fn decompress(payload: &[u8]) -> Result<Vec<u8>, PayloadError> {
             start: data[..data.len().min(8)].to_vec(),
         });
     };
-    let result = result.map_err(|source| PayloadError::Corrupt { format, source })?;
+    let result = result.map_err(|cause| PayloadError::Corrupt { format, cause })?;
     if result.len() == expected as usize {
         Ok(result)
     } else {

@@ -14,41 +14,41 @@ use thiserror::Error;
 pub enum PlaceError {
     /// There is no room for it.
     #[error(
-        "no room to write {path} ({source}): free some space there, or name another \
+        "no room to write {path} ({cause}): free some space there, or name another \
          folder with the variable AEGISBPF_CACHE"
     )]
     NoRoom {
         /// What was to be written.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Anything else.
-    #[error("cannot write {path}: {source}")]
+    #[error("cannot write {path}: {cause}")]
     Write {
         /// What was to be written.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
 impl PlaceError {
     /// The error of writing to `path`.
-    pub fn new(path: &Path, source: io::Error) -> Self {
+    pub fn new(path: &Path, cause: io::Error) -> Self {
         let path = path.into();
-        match source.kind() {
+        match cause.kind() {
             io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => Self::NoRoom { path, source },
-            _ => Self::Write { path, source },
+            | io::ErrorKind::FileTooLarge => Self::NoRoom { path, cause },
+            _ => Self::Write { path, cause },
         }
     }
 }
 
 /// Make a folder and those above it.
 pub fn make_folder(path: &Path) -> Result<(), PlaceError> {
-    fs::create_dir_all(path).map_err(|source| PlaceError::new(path, source))
+    fs::create_dir_all(path).map_err(|cause| PlaceError::new(path, cause))
 }
 
 /// Write a whole file, so that after a crash at any moment there is either
@@ -66,7 +66,7 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), PlaceError> {
         temporary.persist(path).map_err(|error| error.error)?;
         sync_folder(folder)
     };
-    place().map_err(|source| PlaceError::new(path, source))
+    place().map_err(|cause| PlaceError::new(path, cause))
 }
 
 /// Give a finished file its final name.
@@ -76,7 +76,7 @@ pub fn rename_durably(from: &Path, to: &Path) -> Result<(), PlaceError> {
         fs::rename(from, to)?;
         sync_folder(to.parent().unwrap_or(Path::new(".")))
     };
-    rename().map_err(|source| PlaceError::new(to, source))
+    rename().map_err(|cause| PlaceError::new(to, cause))
 }
 
 /// A rename is on the disk only when the folder is.

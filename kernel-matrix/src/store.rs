@@ -9,30 +9,27 @@
 //! ```
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs::{self, File, TryLockError},
-    io,
     path::{Path, PathBuf},
 };
 
-use thiserror::Error;
-
 use crate::{
     boot_mode::BootMode,
-    bzimage::{self, ImageError},
-    capability::Capability,
-    deb::{self, DebError},
+    bzimage,
     digest::Digest,
-    fetch::{self, Download, FetchError},
+    fetch::{self, Download},
     http::{Http, Transport},
-    inspect::{self, InspectError},
+    inspect,
     kernel::{Kernel, Source},
+    kernel_package,
     manifest::Pin,
-    mirror::{MirrorError, Mirrors},
+    mirror::Mirrors,
     place::{self, PlaceError},
     progress::{Progress, Step},
     record::{Checker, Entry, Record},
     series::Series,
+    store_error::StoreError,
 };
 
 const VMLINUZ: &str = "vmlinuz";
@@ -45,92 +42,6 @@ pub struct Store {
     mirror: Option<String>,
     transport: Box<dyn Transport>,
     checker: Checker,
-}
-
-/// Why a kernel cannot be had.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// It is not known where to download from.
-    #[error(transparent)]
-    Mirror(#[from] MirrorError),
-    /// It cannot be downloaded.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// The cache cannot be written.
-    #[error(transparent)]
-    Place(#[from] PlaceError),
-    /// A file cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The package cannot be unpacked.
-    #[error("cannot unpack {package}: {source}")]
-    Unpack {
-        /// Name of the package.
-        package: String,
-        /// What is wrong with it.
-        source: DebError,
-    },
-    /// The package is not one with a kernel.
-    #[error(
-        "{package} has no kernel in it; expected boot/vmlinuz-* or usr/lib/modules/*/vmlinuz. \
-         Is it the right package in matrix.lock?"
-    )]
-    NoKernel {
-        /// Name of the package.
-        package: String,
-    },
-    /// The kernel in it cannot be taken out.
-    #[error("cannot take the kernel out of {from}: {source}")]
-    Image {
-        /// Name of the package or the file.
-        from: String,
-        /// What is wrong.
-        source: ImageError,
-    },
-    /// The ELF file in it cannot be used.
-    #[error("cannot use the kernel of {from}: {source}")]
-    Inspect {
-        /// Name of the package or the file.
-        from: String,
-        /// What is wrong.
-        source: InspectError,
-    },
-    /// Not the series that the matrix says.
-    #[error("matrix.lock says that {package} has kernel {expected}, but it has {actual}")]
-    Series {
-        /// Name of the package.
-        package: String,
-        /// According to the matrix.
-        expected: Series,
-        /// Full version of the kernel itself.
-        actual: String,
-    },
-    /// Not what the matrix says that it can do.
-    #[error(
-        "matrix.toml says that kernel {series} has the capabilities {expected:?}, but {package} \
-         shows {actual:?}: correct the one that is wrong"
-    )]
-    Capabilities {
-        /// The kernel's series.
-        series: Series,
-        /// Name of the package.
-        package: String,
-        /// According to the matrix.
-        expected: BTreeSet<Capability>,
-        /// According to the kernel itself.
-        actual: BTreeSet<Capability>,
-    },
-    /// The user's image is another one than at the beginning.
-    #[error("{path} was changed while it was in use; start again")]
-    ImageChanged {
-        /// The file.
-        path: PathBuf,
-    },
 }
 
 impl Store {
@@ -181,9 +92,9 @@ impl Store {
                 if self.intact(&folder, VMLINUX_NO_BTF).is_none() {
                     let vmlinux = read(&folder.join(VMLINUX))?;
                     let variant =
-                        inspect::without_btf(vmlinux).map_err(|source| StoreError::Inspect {
+                        inspect::without_btf(vmlinux).map_err(|cause| StoreError::Inspect {
                             from: kernel.description(),
-                            source,
+                            cause,
                         })?;
                     add_file(&folder, record, VMLINUX_NO_BTF, &variant)?;
                 }
@@ -228,7 +139,7 @@ impl Store {
     fn lock(&self, kernel: &Kernel, progress: &dyn Progress) -> Result<File, StoreError> {
         let path = self.folder(kernel).with_extension("lock");
         place::make_folder(path.parent().unwrap_or(&self.cache))?;
-        let lock_error = |source| PlaceError::new(&path, source);
+        let lock_error = |cause| PlaceError::new(&path, cause);
         let file = File::options()
             .create(true)
             .truncate(false)
@@ -241,7 +152,7 @@ impl Store {
                 progress.update(&kernel.series.to_string(), &Step::Waiting);
                 file.lock().map_err(lock_error)?;
             }
-            Err(TryLockError::Error(source)) => return Err(lock_error(source).into()),
+            Err(TryLockError::Error(cause)) => return Err(lock_error(cause).into()),
         }
         Ok(file)
     }
@@ -262,7 +173,7 @@ impl Store {
             Source::Pinned { pin, .. } => {
                 self.fetch(pin, &subject, &download, progress)?;
                 progress.update(&subject, &Step::Unpacking);
-                unpack(&pin.package, &download)?
+                kernel_package::boot_image(&pin.package, &download)?
             }
             Source::Image { path, sha256, .. } => {
                 let image = read(path)?;
@@ -277,14 +188,14 @@ impl Store {
         let vmlinux = if bzimage::is_elf(&image) {
             image.clone()
         } else {
-            bzimage::extract_vmlinux(&image).map_err(|source| StoreError::Image {
+            bzimage::extract_vmlinux(&image).map_err(|cause| StoreError::Image {
                 from: from(),
-                source,
+                cause,
             })?
         };
-        let inspect_error = |source| StoreError::Inspect {
+        let inspect_error = |cause| StoreError::Inspect {
             from: from(),
-            source,
+            cause,
         };
         let record = Record {
             version: inspect::version(&vmlinux).map_err(inspect_error)?,
@@ -359,46 +270,8 @@ fn add_file(
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
-    fs::read(path).map_err(|source| StoreError::Read {
+    fs::read(path).map_err(|cause| StoreError::Read {
         path: path.into(),
-        source,
+        cause,
     })
-}
-
-/// The boot image in a kernel's package.
-fn unpack(package: &str, path: &Path) -> Result<Vec<u8>, StoreError> {
-    let file = File::open(path).map_err(|source| StoreError::Read {
-        path: path.into(),
-        source,
-    })?;
-    deb::find_in_files(file, |path, content| {
-        if !is_boot_image(path) {
-            return Ok(None);
-        }
-        let mut image = Vec::new();
-        content.read_to_end(&mut image)?;
-        Ok(Some(image))
-    })
-    .map_err(|source| StoreError::Unpack {
-        package: package.into(),
-        source,
-    })?
-    .ok_or_else(|| StoreError::NoKernel {
-        package: package.into(),
-    })
-}
-
-/// `boot/vmlinuz-<version>`, or `usr/lib/modules/<version>/vmlinuz` since
-/// Debian's 7.2.
-fn is_boot_image(path: &str) -> bool {
-    let in_boot = path
-        .strip_prefix("boot/vmlinuz-")
-        .is_some_and(|version| !version.contains('/'));
-    let in_modules = path
-        .strip_prefix("usr/")
-        .unwrap_or(path)
-        .strip_prefix("lib/modules/")
-        .and_then(|rest| rest.split_once('/'))
-        .is_some_and(|(_, name)| name == "vmlinuz");
-    in_boot || in_modules
 }

@@ -6,7 +6,7 @@
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
-use crate::{build, setup};
+use crate::{build, deny, matrix, setup, test};
 
 /// Everything this project does, from set-up to reports.
 ///
@@ -30,6 +30,13 @@ pub enum Task {
     /// Build the BPF object, the agent and the guest's executables (release,
     /// static); print where they are.
     Build(build::Args),
+    /// Run all tests and checks: formatting, clippy, unit, property, snapshot
+    /// and tidy tests, dependencies, and the smoke tier of `e2e`.
+    Test(test::Args),
+    /// Check licences, sources and advisories of the dependencies.
+    Deny(deny::Args),
+    /// List the kernels that are tested, download them, show one.
+    Matrix(matrix::Args),
     /// Print a completion script for a shell; it completes `xtask`, so it
     /// serves those who have `alias xtask='cargo xtask'`.
     Completions {
@@ -55,7 +62,10 @@ pub fn main() -> std::process::ExitCode {
 fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Setup(args) => setup::run(&args),
+        Task::Test(args) => test::run(&args),
+        Task::Deny(args) => deny::run(&args),
         Task::Build(args) => build::run(args),
+        Task::Matrix(args) => matrix::run(args),
         Task::Completions { shell } => {
             clap_complete::generate(shell, &mut command(), "xtask", &mut std::io::stdout());
             Ok(ExitCode::Ok)

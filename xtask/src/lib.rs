@@ -6,9 +6,12 @@
 
 pub mod build;
 pub mod cli;
+pub mod deny;
 pub mod exit_code;
+pub mod matrix;
 pub mod process;
 pub mod progress;
 pub mod rustc;
 pub mod setup;
+pub mod test;
 pub mod workspace;

@@ -13,8 +13,6 @@ use kernel_matrix::{BootMode, Kernel, Matrix, Store, Tier, cache};
 pub use self::progress::KernelProgress;
 use crate::exit_code::{ExitCode, OrExit as _};
 
-/// Which kernels are tested, and getting them: list, fetch, show.
-///
 /// Kernels are Debian's own packages, pinned by size and SHA-256 in
 /// kernel-matrix/matrix.lock. They are kept in $AEGISBPF_CACHE, else
 /// $XDG_CACHE_HOME/aegisbpf, else ~/.cache/aegisbpf.
@@ -95,7 +93,14 @@ pub fn run(args: Args) -> Result<ExitCode> {
             let rows: Vec<_> = kernels
                 .map(|kernel| list::Row::new(kernel, store.is_present(kernel)))
                 .collect();
-            print!("{}", if json { list::json(&rows)? } else { list::table(&rows) });
+            print!(
+                "{}",
+                if json {
+                    list::json(&rows)?
+                } else {
+                    list::table(&rows)
+                }
+            );
             Ok(ExitCode::Ok)
         }
         Command::Fetch {
@@ -119,7 +124,14 @@ pub fn run(args: Args) -> Result<ExitCode> {
                     .clone(),
             };
             let details = show::Details::new(&kernel, open(None)?.look(&kernel));
-            print!("{}", if json { details.json()? } else { details.text() });
+            print!(
+                "{}",
+                if json {
+                    details.json()?
+                } else {
+                    details.text()
+                }
+            );
             Ok(ExitCode::Ok)
         }
     }
@@ -168,6 +180,8 @@ fn fetch(store: &Store, kernels: &[&Kernel]) -> Result<ExitCode> {
         return Ok(ExitCode::Ok);
     }
     let (failed, all) = (failed.join(", "), kernels.len());
-    Err(anyhow!("not every one of {all} kernels is ready; missing: {failed}"))
-        .or_exit(ExitCode::Infrastructure)
+    Err(anyhow!(
+        "not every one of {all} kernels is ready; missing: {failed}"
+    ))
+    .or_exit(ExitCode::Infrastructure)
 }

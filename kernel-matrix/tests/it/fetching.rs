@@ -12,13 +12,8 @@ use tempfile::TempDir;
 use crate::server::{Behaviour, Server};
 
 /// Real requests without the pauses between tries.
+#[derive(Default)]
 pub(crate) struct Impatient(Http);
-
-impl Default for Impatient {
-    fn default() -> Self {
-        Self(Http::default())
-    }
-}
 
 impl Transport for Impatient {
     fn get(&self, url: &str, from: u64) -> Result<Answer, TransportError> {

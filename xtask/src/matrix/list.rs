@@ -51,7 +51,15 @@ pub(super) fn json(rows: &[Row]) -> Result<String> {
 
 /// For people.
 pub(super) fn table(rows: &[Row]) -> String {
-    let header = ["SERIES", "TIER", "SUITE", "VERSION", "MB", "CACHED", "CAPABILITIES"];
+    let header = [
+        "SERIES",
+        "TIER",
+        "SUITE",
+        "VERSION",
+        "MB",
+        "CACHED",
+        "CAPABILITIES",
+    ];
     let cells = rows.iter().map(|row| {
         let capabilities: Vec<_> = row.capabilities.iter().map(Capability::to_string).collect();
         [
@@ -64,7 +72,9 @@ pub(super) fn table(rows: &[Row]) -> String {
             capabilities.join(" "),
         ]
     });
-    let lines: Vec<[String; 7]> = std::iter::once(header.map(String::from)).chain(cells).collect();
+    let lines: Vec<[String; 7]> = std::iter::once(header.map(String::from))
+        .chain(cells)
+        .collect();
     let mut widths = [0; 7];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {
@@ -91,7 +101,10 @@ mod tests {
     #[test]
     fn the_table_has_a_line_for_each_kernel() {
         let matrix = Matrix::load().expect("the project's own matrix");
-        let rows: Vec<_> = matrix.kernels().map(|kernel| Row::new(kernel, true)).collect();
+        let rows: Vec<_> = matrix
+            .kernels()
+            .map(|kernel| Row::new(kernel, true))
+            .collect();
         let table = table(&rows);
         assert_eq!(table.lines().count(), rows.len() + 1);
         for (row, line) in rows.iter().zip(table.lines().skip(1)) {

@@ -32,9 +32,7 @@ struct Mode {
 impl Details {
     /// The kernel, and what the cache has of it.
     pub(super) fn new(kernel: &Kernel, cached: Option<(PathBuf, Record)>) -> Self {
-        let (vmlinux, version) = cached
-            .map(|(path, record)| (path, record.version))
-            .unzip();
+        let (vmlinux, version) = cached.map(|(path, record)| (path, record.version)).unzip();
         let modes = BootMode::ALL.map(|mode| {
             let about = Mode {
                 parameter: mode.lsm_parameter(),
@@ -77,10 +75,24 @@ impl Details {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{name:<10} {value}");
         }
-        for (mode, Mode { parameter, capabilities }) in &self.boot_modes {
+        for (
+            mode,
+            Mode {
+                parameter,
+                capabilities,
+            },
+        ) in &self.boot_modes
+        {
             let names: Vec<_> = capabilities.iter().map(Capability::to_string).collect();
-            let able = if names.is_empty() { "-".into() } else { names.join(" ") };
-            let _ = writeln!(text, "\n{mode}\n  parameter     {parameter}\n  capabilities  {able}");
+            let able = if names.is_empty() {
+                "-".into()
+            } else {
+                names.join(" ")
+            };
+            let _ = writeln!(
+                text,
+                "\n{mode}\n  parameter     {parameter}\n  capabilities  {able}"
+            );
         }
         text
     }
