@@ -12,7 +12,7 @@ pub use processes::NamedOutput;
 use processes::Processes;
 
 use crate::attempt::AttemptError;
-use crate::supervise::{Output, Process, Supervisor};
+use crate::supervise::{Process, Supervisor};
 use crate::{bpf_links, files, listen};
 
 /// A probe does one thing: one that takes longer hangs.
@@ -156,7 +156,7 @@ impl Executor {
         deadline: Instant,
     ) -> Result<(Option<Exit>, Process), String> {
         let supervisor = &mut self.supervisor;
-        let id = supervisor.spawn(argv, Output::default()).map_err(text)?;
+        let id = supervisor.spawn(argv).map_err(text)?;
         let ended = |all: &Supervisor| all.process(id).exit();
         let exit = supervisor.wait(deadline, ended).map_err(text)?;
         if exit.is_none() {
@@ -172,6 +172,10 @@ fn after(milliseconds: u64) -> Instant {
     Instant::now() + Duration::from_millis(milliseconds)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err asks for"
+)]
 fn text(error: impl ToString) -> String {
     error.to_string()
 }

@@ -60,14 +60,31 @@ impl Supervisor {
         }
     }
 
-    /// Start a program; `output` is continued, so that a process can follow
-    /// another under one name.
-    pub fn spawn(&mut self, argv: &[String], output: Output) -> Result<ProcessId, AttemptError> {
-        let process = Process::spawn(argv, output)?;
+    /// Start a program.
+    pub fn spawn(&mut self, argv: &[String]) -> Result<ProcessId, AttemptError> {
+        Ok(self.insert(Process::spawn(argv)?))
+    }
+
+    /// Start a program that goes on with the output of a child that has
+    /// ended; that one is given up, unless the program cannot be started.
+    ///
+    /// # Panics
+    /// When the child was taken before.
+    pub fn spawn_after(
+        &mut self,
+        ended: ProcessId,
+        argv: &[String],
+    ) -> Result<ProcessId, AttemptError> {
+        let mut process = Process::spawn(argv)?;
+        process.go_on_with(self.take(ended).into_output());
+        Ok(self.insert(process))
+    }
+
+    fn insert(&mut self, process: Process) -> ProcessId {
         let id = ProcessId(self.next_id);
         self.next_id += 1;
         self.processes.insert(id, process);
-        Ok(id)
+        id
     }
 
     /// A child that was spawned here and not taken.

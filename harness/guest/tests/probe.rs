@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use harness_proto::{Access, NOOP_EXIT_STATUS, Probe, Transport, Verdict};
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 use tempfile::TempDir;
 
 const EXECUTABLE: &str = env!("CARGO_BIN_EXE_probe");
@@ -122,7 +123,10 @@ fn connecting_needs_a_listener_for_tcp_and_none_for_udp() {
     // An IPv6 socket that reaches the same listener.
     let mapped = SocketAddr::new(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(), address.port());
     allowed(&connect(Transport::Tcp, mapped));
-    drop(listener);
+    // Bound, so that no other program listens there, but not listening.
+    let silent = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&silent, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let address = getsockname(&silent).unwrap().try_into().unwrap();
     denied(ECONNREFUSED, &connect(Transport::Tcp, address));
     let bound = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     allowed(&connect(Transport::Udp, bound.local_addr().unwrap()));

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use harness_guest::attempt::Attempt;
 use harness_guest::execute::Executor;
 use harness_guest::fresh::ThisMachine;
 use harness_guest::port::Port;
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| die(&format!("guest-runner: {panic}"))));
     match run() {
         Ok(never) => match never {},
-        Err(error) => die(&format!("{error:#}")),
+        Err(error) => die(&error.to_string()),
     }
     ExitCode::FAILURE
 }
@@ -38,7 +38,7 @@ fn run() -> anyhow::Result<Infallible> {
     boot::raise_loopback()?;
     let facts = boot::read_facts();
     let mut port = Port::open(Path::new(CONTROL_PORT))?;
-    let orphans = Orphans::watch().context("watch for the end of children")?;
+    let orphans = Orphans::watch().attempt(|| "watch for the end of children".into())?;
     let supervisor = Supervisor::with_orphans(orphans);
     let mut executor = Executor::new(supervisor, PROBE_PATH.into());
     session::serve(
@@ -48,7 +48,9 @@ fn run() -> anyhow::Result<Infallible> {
         &ThisMachine,
         &mut executor,
     )?;
-    executor.idle().context("wait to be switched off")
+    Ok(executor
+        .idle()
+        .attempt(|| "wait to be switched off".into())?)
 }
 
 /// Tell the host why and switch off. Whatever fails on the way is passed

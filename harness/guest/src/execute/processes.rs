@@ -44,10 +44,18 @@ impl Processes {
         ready: &Value,
         deadline: Instant,
     ) -> Result<Observation, String> {
-        let (output, mark) = self.succeed(supervisor, name)?;
-        let start = output.stdout.end();
-        let process = supervisor.spawn(argv, output).map_err(text)?;
+        let (process, mark) = match self.0.get(name) {
+            None => (supervisor.spawn(argv).map_err(text)?, 0),
+            Some(named) if supervisor.process(named.process).exit().is_none() => {
+                return Err(format!("a process called {name} is still running"));
+            }
+            Some(named) => {
+                let process = supervisor.spawn_after(named.process, argv);
+                (process.map_err(text)?, named.mark)
+            }
+        };
         self.0.insert(name.to_owned(), Named { process, mark });
+        let start = supervisor.process(process).output().stdout.end();
 
         let mut search = LineSearch::from(start, ready.clone());
         let seen = supervisor
@@ -66,26 +74,6 @@ impl Processes {
             exit: seen.transpose().map_err(text)?.flatten(),
             ready: search.into_last(),
         })
-    }
-
-    /// The output so far and the mark of the last process of this name.
-    fn succeed(
-        &mut self,
-        supervisor: &mut Supervisor,
-        name: &str,
-    ) -> Result<(Output, u64), String> {
-        let Some(named) = self.0.get(name) else {
-            return Ok((Output::default(), 0));
-        };
-        if supervisor.process(named.process).exit().is_none() {
-            return Err(format!("a process called {name} is still running"));
-        }
-        let mark = named.mark;
-        let mut output = supervisor.take(named.process).into_output();
-        self.0.remove(name);
-        output.stdout.finish_line();
-        output.stderr.finish_line();
-        Ok((output, mark))
     }
 
     pub(super) fn mark(

@@ -129,6 +129,14 @@ fn a_process_that_takes_over_a_name_keeps_the_output_of_the_first() {
         executor.execute(&lines(json!({"type": "ready"}), 2, false)),
         found(2, ready)
     );
+    executor.execute(&await_exit(SOON_MS));
+    let third = Action::Spawn {
+        name: "agent".into(),
+        argv: vec!["/nowhere/agent".into()],
+        ready: json!({}),
+        deadline_ms: SOON_MS,
+    };
+    assert!(broken(&executor.execute(&third)).contains("/nowhere/agent"));
     let outputs = executor.outputs().unwrap();
     assert_eq!((outputs.len(), outputs[0].name), (1, "agent"));
     let text = outputs[0].output.stdout.tail(999).1;

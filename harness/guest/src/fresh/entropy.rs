@@ -17,7 +17,7 @@ const DEVICE: &str = "/dev/urandom";
 struct PoolInfo {
     entropy_bits: i32,
     buffer_bytes: i32,
-    buffer: [u32; 4],
+    buffer: [[u8; 8]; 2],
 }
 
 /// The size in the number is that of two ints, without the buffer.
@@ -30,12 +30,10 @@ pub(super) fn reseed(seed: u64, time: u64) -> Result<(), AttemptError> {
         .write(true)
         .open(DEVICE)
         .attempt(|| format!("open {DEVICE}"))?;
-    let halves = |value: u64| [(value >> 32) as u32, (value & u64::from(u32::MAX)) as u32];
-    let ([a, b], [c, d]) = (halves(seed), halves(time));
     let info = PoolInfo {
         entropy_bits: 128,
         buffer_bytes: 16,
-        buffer: [a, b, c, d],
+        buffer: [seed.to_ne_bytes(), time.to_ne_bytes()],
     };
     // SAFETY: the kernel reads a `rand_pool_info` and as many bytes behind
     // its header as `buffer_bytes` says, all of them inside `PoolInfo`.

@@ -41,7 +41,7 @@ pub struct Process {
 }
 
 impl Process {
-    pub(super) fn spawn(argv: &[String], output: Output) -> Result<Self, AttemptError> {
+    pub(super) fn spawn(argv: &[String]) -> Result<Self, AttemptError> {
         let attempt = || format!("start {}", argv.join(" "));
         let mut child = command(argv).spawn().attempt(attempt)?;
         // The child is ours to reap from here on: `Child` is not used to wait.
@@ -57,8 +57,16 @@ impl Process {
             exit: None,
             stdout_pipe,
             stderr_pipe,
-            output,
+            output: Output::default(),
         })
+    }
+
+    /// Append to what another process said. To be called before this one's
+    /// output is first drained.
+    pub(super) fn go_on_with(&mut self, mut output: Output) {
+        output.stdout.finish_line();
+        output.stderr.finish_line();
+        self.output = output;
     }
 
     /// How it ended, once it has.

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use harness_proto::{Exit, Transport};
 use serde_json::json;
 
-use super::{LineSearch, Output, ProcessId, Supervisor};
+use super::{LineSearch, ProcessId, Supervisor};
 use crate::listen::Listener;
 
 fn shell(supervisor: &mut Supervisor, script: &str) -> ProcessId {
     let argv = ["/bin/sh", "-c", script].map(str::to_owned);
-    supervisor.spawn(&argv, Output::default()).unwrap()
+    supervisor.spawn(&argv).unwrap()
 }
 
 fn soon() -> Instant {
@@ -108,7 +108,7 @@ fn lines_are_found_as_they_come() {
 #[test]
 fn a_program_that_is_not_there_is_named() {
     let argv = ["/nowhere/agent".to_owned(), "run".to_owned()];
-    let error = Supervisor::new().spawn(&argv, Output::default());
+    let error = Supervisor::new().spawn(&argv);
     assert!(
         error
             .unwrap_err()
