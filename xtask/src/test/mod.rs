@@ -1,0 +1,116 @@
+//! `cargo xtask test`: everything that must hold before a change is merged.
+//! `.ci/run` calls it.
+
+mod summary;
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use self::summary::{Row, Verdict};
+use crate::exit_code::{ExitCode, OrExit as _};
+use crate::process::Invocation;
+use crate::progress::Stages;
+use crate::{build, deny, setup, workspace};
+
+/// What to leave out.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Leave out the smoke tier of `e2e`, and so QEMU and kernels.
+    #[arg(long)]
+    no_e2e: bool,
+}
+
+/// The task: set-up, then every stage, also after one that failed.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let toolchain = if args.no_e2e {
+        setup::for_build()?
+    } else {
+        setup::for_vms()?
+    };
+    let options = build::Options::new(toolchain)?;
+    let logs = workspace::target_dir().join("xtask-test");
+    fs::create_dir_all(&logs)
+        .with_context(|| format!("cannot create {}", logs.display()))
+        .or_exit(ExitCode::Infrastructure)?;
+    let mut rows: Vec<_> = [
+        ("formatting", cargo().args(["fmt", "--all", "--check"])),
+        ("clippy", clippy()),
+        ("clippy of the BPF programs", build::clippy_bpf(&options)),
+        ("unit, property, snapshot and tidy tests", cargo_test()),
+    ]
+    .into_iter()
+    .map(|(name, command)| stage(name, &command, &logs))
+    .collect();
+    rows.push(if deny::is_installed() {
+        stage("licences and sources", &deny::offline(), &logs)
+    } else {
+        Row::not_run("licences and sources", deny::NOT_INSTALLED)
+    });
+    rows.push(end_to_end(args));
+    eprintln!("\n{}", summary::table(&rows));
+    Ok(summary::exit_code(&rows))
+}
+
+fn end_to_end(args: &Args) -> Row {
+    const NAME: &str = "end to end, smoke tier";
+    if args.no_e2e {
+        return Row::not_run(NAME, "--no-e2e");
+    }
+    Row::not_run(NAME, "not wired")
+}
+
+fn cargo() -> Invocation {
+    Invocation::cargo().dir(workspace::root())
+}
+
+/// The BPF programs compile for their own target only, in a stage of theirs.
+const HOST_PACKAGES: [&str; 3] = ["--workspace", "--exclude", "aegisbpf-programs"];
+
+fn clippy() -> Invocation {
+    cargo()
+        .arg("clippy")
+        .args(HOST_PACKAGES)
+        .args(["--all-targets", "--", "-D", "warnings"])
+}
+
+fn cargo_test() -> Invocation {
+    // `--no-fail-fast`: a person mends what failed in one go.
+    cargo()
+        .arg("test")
+        .args(HOST_PACKAGES)
+        .arg("--no-fail-fast")
+        // A snapshot without its accepted text is a failure, not a new file.
+        .env("INSTA_UPDATE", "no")
+}
+
+/// Runs a command as a stage. Its whole output goes into a file, and the end
+/// of it to the terminal if it fails.
+fn stage(name: &'static str, command: &Invocation, logs: &Path) -> Row {
+    let stage = Stages::new("test").start(name);
+    stage.announce("…");
+    let log = logs.join(format!("{}.log", name.replace([' ', ','], "-")));
+    let mut file = File::create(&log).ok();
+    let result = command.run(|line| {
+        stage.line(line);
+        // Losing the copy loses no verdict: the error holds the end of it.
+        if let Some(file) = &mut file {
+            let _ = writeln!(file, "{line}");
+        }
+    });
+    let verdict = match result {
+        Ok(()) => Verdict::Passed,
+        Err(error) => {
+            stage.print(&format!("{error}\nall of it: {}", log.display()));
+            Verdict::Failed(ExitCode::Failed)
+        }
+    };
+    let took = stage.done(verdict.word());
+    Row {
+        name,
+        verdict,
+        took: Some(took),
+    }
+}

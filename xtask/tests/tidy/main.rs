@@ -1,0 +1,7 @@
+//! Rules of the repository that no compiler checks.
+
+mod commands;
+mod dependencies;
+mod files;
+mod hosts;
+mod tree;
