@@ -1,1 +1,34 @@
-//! x
+//! AegisBPF: a compact Linux runtime-security agent on eBPF LSM.
+//!
+//! `policy text → model → map image (pure) → maps → hook → verdict → ring →
+//! decode → JSON lines`
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`policy`] | the policy: text to a model that cannot be wrong |
+//! | [`resolve`] | paths of rules to objects and places of the file system |
+//! | [`image`] | model and objects to what the maps hold; pure |
+//! | [`kernel`] | everything that asks or changes the kernel |
+//! | [`canary`] | proof that the hooks really decide |
+//! | [`startup`] | the one order in which a policy comes into force |
+//! | [`daemon`] | the running agent: rings, signals, reloads |
+//! | [`record`] | what is said on standard output, as JSON lines |
+//! | [`fallback`] | finding the rule behind a path without BPF LSM |
+//! | [`health`] | what is true of the pinned state and the prerequisites |
+//! | [`lock`] | one daemon at a time |
+//! | [`paths`] | where things are |
+//! | [`exit_code`] | what the exit status says |
+
+pub mod canary;
+pub mod daemon;
+pub mod exit_code;
+pub mod fallback;
+pub mod health;
+pub mod image;
+pub mod kernel;
+pub mod lock;
+pub mod paths;
+pub mod policy;
+pub mod record;
+pub mod resolve;
+pub mod startup;

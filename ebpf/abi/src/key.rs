@@ -99,3 +99,24 @@ pub struct PortRules {
     /// Up to the first entry without a rule.
     pub ranges: [PortRange; PORT_RANGES],
 }
+
+/// What a generation is, kept in its own map beside its rules: enough to adopt
+/// it after a restart, or to see that it cannot be.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// [`crate::ABI_VERSION`] of the agent that loaded it.
+    pub abi: u32,
+    /// 1 when it decides in BPF LSM hooks, 2 when it only watches tracepoints.
+    pub mechanism: u32,
+    /// [`crate::Mode`] of the file domain.
+    pub file_mode: u32,
+    /// [`crate::Mode`] of the exec domain.
+    pub exec_mode: u32,
+    /// [`crate::Mode`] of the network domain.
+    pub network_mode: u32,
+    /// Rules of the policy.
+    pub rules: u32,
+    /// SHA-256 of the map image: rules, resolved objects and modes.
+    pub digest: [u8; 32],
+}

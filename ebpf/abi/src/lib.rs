@@ -24,8 +24,8 @@ pub mod verdict;
 pub use counter::Counter;
 pub use event::{Event, Operation, TEXT_LENGTH};
 pub use key::{
-    AddressKey, FileRules, NAME_LENGTH, ObjectKey, PORT_RANGES, PlaceKey, PortRange, PortRules,
-    RuleRef,
+    AddressKey, FileRules, Meta, NAME_LENGTH, ObjectKey, PORT_RANGES, PlaceKey, PortRange,
+    PortRules, RuleRef,
 };
 pub use verdict::{Mode, Verdict};
 

@@ -31,9 +31,11 @@ pub mod rule_map {
     /// Hash of the hash of a file name, [`crate::event::name_hash`], to 1:
     /// what the fallback looks at more closely.
     pub const NAMES: &str = "NAMES";
+    /// One [`crate::Meta`].
+    pub const META: &str = "META";
 
     /// All of them.
-    pub const ALL: [&str; 5] = [OBJECTS, PLACES, ADDRESSES, NETWORKS, NAMES];
+    pub const ALL: [&str; 6] = [OBJECTS, PLACES, ADDRESSES, NETWORKS, NAMES, META];
 }
 
 /// Read-only globals that the loader sets. Numbers, all `u64`.

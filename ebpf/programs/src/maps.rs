@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use aegisbpf_abi::{AddressKey, Counter, FileRules, ObjectKey, PlaceKey, PortRules};
+use aegisbpf_abi::{AddressKey, Counter, FileRules, Meta, ObjectKey, PlaceKey, PortRules};
 use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LpmTrie, RingBuf},
@@ -30,6 +30,8 @@ pub(crate) static ADDRESSES: HashMap<AddressKey, PortRules> = HashMap::with_max_
 pub(crate) static NETWORKS: LpmTrie<AddressKey, PortRules> = LpmTrie::with_max_entries(1, 0);
 #[map]
 pub(crate) static NAMES: HashMap<u32, u32> = HashMap::with_max_entries(1, 0);
+#[map]
+static META: Array<Meta> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static IN_FLIGHT: HashMap<u64, InFlight> = HashMap::with_max_entries(16 * 1024, 0);
 

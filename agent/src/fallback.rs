@@ -1,0 +1,178 @@
+//! Finding the rule behind a path without BPF LSM. The kernel's side compares
+//! only the last component of a path; this looks at the whole of it.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fs,
+    os::unix::ffi::OsStrExt as _,
+    path::{Component, Path, PathBuf},
+};
+
+use aegisbpf_abi::Operation;
+
+use crate::{canary, paths, policy::Policy};
+
+const AT_FDCWD: i32 = -100;
+
+/// What a path turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Candidate {
+    /// A rule speaks of it: its index in the policy, one past the end for the
+    /// canary.
+    Rule(usize),
+    /// No rule speaks of it: a file elsewhere with the same name.
+    NoRule,
+    /// A relative path of a process that is gone.
+    Unresolved,
+}
+
+/// The rules about files, by file name.
+#[derive(Debug)]
+pub struct Matcher {
+    rules: BTreeMap<OsString, Vec<FileRule>>,
+}
+
+#[derive(Debug)]
+struct FileRule {
+    operation: Operation,
+    place: PathBuf,
+    index: usize,
+}
+
+impl Matcher {
+    /// For a policy.
+    pub fn new(policy: &Policy) -> Self {
+        let mut rules: BTreeMap<OsString, Vec<FileRule>> = BTreeMap::new();
+        let mut add = |operation: Operation, path: &Path, index: usize| {
+            let name = path.file_name().unwrap_or_default().to_owned();
+            rules.entry(name).or_default().push(FileRule {
+                operation,
+                place: real_place(path),
+                index,
+            });
+        };
+        for (index, rule) in policy.rules.iter().enumerate() {
+            if let Some(path) = rule.target.path() {
+                add(rule.target.operation(), path.as_path(), index);
+            }
+        }
+        let state = Path::new(paths::STATE);
+        add(
+            Operation::Open,
+            &state.join(canary::OPEN_NAME),
+            policy.rules.len(),
+        );
+        add(
+            Operation::Exec,
+            &state.join(canary::EXEC_NAME),
+            policy.rules.len(),
+        );
+        Self { rules }
+    }
+
+    /// The rule about a path as a process gave it.
+    pub fn find(&self, operation: Operation, text: &[u8], folder_fd: i32, pid: u32) -> Candidate {
+        let given = Path::new(OsStr::from_bytes(text));
+        let absolute = if given.is_absolute() {
+            given.to_owned()
+        } else {
+            let folder = if folder_fd == AT_FDCWD {
+                format!("/proc/{pid}/cwd")
+            } else {
+                format!("/proc/{pid}/fd/{folder_fd}")
+            };
+            match fs::read_link(folder) {
+                Ok(folder) => folder.join(given),
+                Err(_) => return Candidate::Unresolved,
+            }
+        };
+        let Some(name) = absolute.file_name() else {
+            return Candidate::NoRule;
+        };
+        let place = real_place(&absolute);
+        let rules = self.rules.get(name).map_or(&[][..], Vec::as_slice);
+        rules
+            .iter()
+            .find(|rule| rule.operation == operation && rule.place == place)
+            .map_or(Candidate::NoRule, |rule| Candidate::Rule(rule.index))
+    }
+}
+
+/// The path with its folder as it really is; when the folder cannot be asked,
+/// the path without `.` and `..`.
+fn real_place(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default();
+    match path.parent().map(fs::canonicalize) {
+        Some(Ok(folder)) => folder.join(name),
+        _ => lexical(path),
+    }
+}
+
+fn lexical(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                clean.pop();
+            }
+            Component::Normal(name) => clean.push(name),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy;
+
+    fn matcher(path: &str) -> Matcher {
+        let text = format!(
+            r#"{{"version":1,"rules":[{{"id":"a","deny":{{"open":{{"path":"{path}"}}}}}}]}}"#
+        );
+        Matcher::new(&policy::parse(Path::new("p"), &text).unwrap())
+    }
+
+    #[test]
+    fn a_path_is_compared_as_a_whole() {
+        let matcher = matcher("/no/such/folder/secret");
+        let check = |operation, path: &str, expected| {
+            let found = matcher.find(operation, path.as_bytes(), AT_FDCWD, std::process::id());
+            assert_eq!(found, expected, "{path}");
+        };
+        check(
+            Operation::Open,
+            "/no/such/folder/secret",
+            Candidate::Rule(0),
+        );
+        check(
+            Operation::Open,
+            "/no//such/x/../folder/./secret",
+            Candidate::Rule(0),
+        );
+        check(Operation::Exec, "/no/such/folder/secret", Candidate::NoRule);
+        check(Operation::Open, "/elsewhere/secret", Candidate::NoRule);
+        check(Operation::Open, "secret", Candidate::NoRule);
+    }
+
+    #[test]
+    fn a_folder_behind_a_link_is_the_same_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let real = root.path().join("real");
+        fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, root.path().join("link")).unwrap();
+        let matcher = matcher(real.join("secret").to_str().unwrap());
+        let through = root.path().join("link/secret");
+        let found = matcher.find(Operation::Open, through.as_os_str().as_bytes(), AT_FDCWD, 1);
+        assert_eq!(found, Candidate::Rule(0));
+    }
+
+    #[test]
+    fn a_process_that_is_gone_leaves_its_relative_path_unresolved() {
+        // Process ids end at 2^22.
+        let found = matcher("/srv/secret").find(Operation::Open, b"secret", AT_FDCWD, 1 << 23);
+        assert_eq!(found, Candidate::Unresolved);
+    }
+}

@@ -1,0 +1,218 @@
+//! What is true of the prerequisites and of the pinned state. Nothing is
+//! taken from a file that says so: the kernel is asked.
+
+use std::process;
+
+use aegisbpf_abi::{ABI_VERSION, Meta, Mode};
+use serde::Serialize;
+
+use crate::{
+    daemon::hex,
+    image::Modes,
+    kernel::{
+        counters::Counters,
+        facts,
+        generation::{self, HOOKS, Mechanism},
+    },
+    lock::Lock,
+    record::Domains,
+};
+
+/// The answer of `aegisbpf health`.
+#[derive(Debug, Serialize)]
+pub struct Health {
+    /// Whether every check is as it should be.
+    pub healthy: bool,
+    /// Whether a daemon runs.
+    pub daemon: Daemon,
+    /// State of each domain.
+    pub domains: Domains,
+    /// Generation in force; 0 for none.
+    pub generation: u64,
+    /// SHA-256 of what is in the maps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_digest: Option<String>,
+    /// Pinned hooks.
+    pub links: Vec<Link>,
+    /// The kernel's counters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counters: Option<Counters>,
+    /// Each thing that was looked at.
+    pub checks: Vec<Check>,
+}
+
+/// The daemon.
+#[derive(Debug, Serialize)]
+pub struct Daemon {
+    /// Whether it runs.
+    pub running: bool,
+    /// Its process id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+}
+
+/// One pinned hook.
+#[derive(Debug, Serialize)]
+pub struct Link {
+    /// The LSM hook.
+    pub hook: String,
+    /// The kernel's id of the link.
+    pub link_id: u32,
+    /// The kernel's id of the program.
+    pub program_id: u32,
+}
+
+/// One check.
+#[derive(Debug, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: &'static str,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was found.
+    pub detail: String,
+}
+
+/// Look at everything.
+pub fn examine() -> Health {
+    let mut checks = Vec::new();
+    let mut check = |name, result: Result<String, String>| {
+        let (ok, detail) = match result {
+            Ok(detail) => (true, detail),
+            Err(detail) => (false, detail),
+        };
+        checks.push(Check { name, ok, detail });
+    };
+    let holder = Lock::holder();
+    let daemon = match &holder {
+        Ok(Some(pid)) => Daemon {
+            running: true,
+            pid: *pid,
+        },
+        _ => Daemon {
+            running: false,
+            pid: None,
+        },
+    };
+    check(
+        "daemon",
+        match holder {
+            Ok(Some(_)) => Ok("is running".into()),
+            Ok(None) => Err("is not running: nobody reads the events".into()),
+            Err(error) => Err(error.to_string()),
+        },
+    );
+    check("bpffs", facts::bpffs().map(|()| "is mounted".into()));
+    let active = generation::active();
+    let number = *active.as_ref().unwrap_or(&0);
+    let found = match &active {
+        Ok(0) => Err("no policy is in force".to_owned()),
+        Ok(number) => generation::pinned(*number).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let described = found
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(|found| describe(&found.meta));
+    check(
+        "policy",
+        described
+            .as_ref()
+            .map(|_| format!("generation {number} is in force"))
+            .map_err(Clone::clone),
+    );
+    let off = Modes {
+        file: Mode::Off,
+        exec: Mode::Off,
+        network: Mode::Off,
+    };
+    let (modes, mechanism) = described.unwrap_or((off, Mechanism::Tracepoints));
+    let attached = found
+        .as_ref()
+        .map(|found| found.attached.as_slice())
+        .unwrap_or_default();
+    if mechanism == Mechanism::Lsm {
+        check(
+            "bpf-lsm",
+            facts::lsm()
+                .map(|()| "is active".into())
+                .map_err(|obstacle| obstacle.to_string()),
+        );
+        for (hook, domain) in HOOKS {
+            if modes.of(domain) != Mode::Off {
+                let link = attached.iter().find(|attached| attached.hook == hook);
+                check(
+                    hook,
+                    link.map(|link| format!("link {} is attached", link.link_id))
+                        .ok_or_else(|| "is not attached".into()),
+                );
+            }
+        }
+    } else if number != 0 && !daemon.running {
+        check("fallback", Err("tracepoints end with the daemon".into()));
+    }
+    let live = mechanism == Mechanism::Lsm || daemon.running;
+    Health {
+        healthy: checks.iter().all(|check| check.ok),
+        domains: Domains::new(if live { &modes } else { &off }, mechanism),
+        generation: number,
+        policy_digest: found.as_ref().ok().map(|found| hex(&found.meta.digest)),
+        links: attached
+            .iter()
+            .map(|attached| Link {
+                hook: attached.hook.clone(),
+                link_id: attached.link_id,
+                program_id: attached.program_id,
+            })
+            .collect(),
+        counters: Counters::read().ok(),
+        daemon,
+        checks,
+    }
+}
+
+fn describe(meta: &Meta) -> Result<(Modes, Mechanism), String> {
+    if meta.abi != ABI_VERSION {
+        return Err(format!(
+            "was loaded by an agent of ABI {}; this one has {ABI_VERSION}",
+            meta.abi
+        ));
+    }
+    let mechanism = Mechanism::from_number(meta.mechanism)
+        .ok_or_else(|| format!("has the unknown mechanism {}", meta.mechanism))?;
+    let mode = |number: u32| Mode::from_number(u64::from(number));
+    let modes = Modes {
+        file: mode(meta.file_mode),
+        exec: mode(meta.exec_mode),
+        network: mode(meta.network_mode),
+    };
+    Ok((modes, mechanism))
+}
+
+impl Health {
+    /// For people.
+    pub fn to_table(&self) -> String {
+        let mut table = String::new();
+        for check in &self.checks {
+            let mark = if check.ok { "ok  " } else { "FAIL" };
+            table += &format!("{mark}  {:<22} {}\n", check.name, check.detail);
+        }
+        let Domains {
+            file,
+            exec,
+            network,
+        } = self.domains;
+        table += &format!("\nfile: {file}   exec: {exec}   network: {network}\n");
+        table
+    }
+
+    /// The exit status that says it.
+    pub fn exit_code(&self) -> process::ExitCode {
+        use crate::exit_code::ExitCode;
+        if self.healthy {
+            ExitCode::Ok.into()
+        } else {
+            ExitCode::Unhealthy.into()
+        }
+    }
+}

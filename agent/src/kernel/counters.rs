@@ -1,0 +1,47 @@
+//! The kernel's counters.
+
+use aegisbpf_abi::{Counter, names::shared_map};
+use aya::maps::{Array, Map, MapData, MapError};
+use serde::Serialize;
+
+use super::pins;
+
+/// All counters at one moment. Each is read on its own, so two of them can be
+/// apart by what happened in between.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Operations that were denied.
+    pub denials: u64,
+    /// Of these, events that found the ring full.
+    pub denials_lost: u64,
+    /// Operations that were only reported.
+    pub audits: u64,
+    /// Of these, events that found the ring full.
+    pub audits_lost: u64,
+    /// Fallback: paths and addresses that could not be read.
+    pub unreadable: u64,
+    /// Fallback: calls that could not be followed to their end.
+    pub in_flight_lost: u64,
+}
+
+impl Counters {
+    /// Read all of them.
+    pub fn read() -> Result<Self, MapError> {
+        let map = Map::from_map_data(MapData::from_pin(pins::shared_map(shared_map::COUNTERS))?)?;
+        let map: Array<MapData, u64> = map.try_into()?;
+        let get = |counter: Counter| map.get(&(counter as u32), 0);
+        Ok(Self {
+            denials: get(Counter::Denials)?,
+            denials_lost: get(Counter::DenialsLost)?,
+            audits: get(Counter::Audits)?,
+            audits_lost: get(Counter::AuditsLost)?,
+            unreadable: get(Counter::Unreadable)?,
+            in_flight_lost: get(Counter::InFlightLost)?,
+        })
+    }
+
+    /// Everything that happened and was not told.
+    pub const fn lost(&self) -> u64 {
+        self.denials_lost + self.audits_lost + self.unreadable + self.in_flight_lost
+    }
+}

@@ -1,0 +1,162 @@
+//! The command line of AegisBPF.
+
+use std::{path::PathBuf, process};
+
+use aegisbpf::{
+    daemon::{self, DaemonError, Settings},
+    exit_code::ExitCode,
+    health,
+    kernel::pins,
+    lock::{Lock, LockError},
+    paths,
+};
+use aegisbpf_abi::Mode;
+use clap::{Parser, Subcommand, ValueEnum};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+/// A compact Linux runtime-security agent: denies in the kernel, with eBPF
+/// LSM, what its policy says, and reports every denial.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_long_help = EXIT_STATUS)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  it did what was asked
+  1  something failed that should not
+  2  the command line is wrong
+  3  this kernel, as booted, cannot enforce the policy; nothing was attached
+  4  the policy is wrong; whatever was in force still is
+  5  another agent is running
+  6  not healthy, or nothing to act on
+  7  the kernel's verifier refused a program";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring a policy into force and report on standard output, as JSON lines.
+    ///
+    /// Enforcement does not end with this process: a restart takes it over,
+    /// `detach` ends it. SIGHUP reads the policy again; a policy with a
+    /// mistake is refused and the old one goes on. SIGTERM stops the reporting.
+    #[command(
+        after_help = "Example:\n  aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode audit"
+    )]
+    Run {
+        /// The policy (YAML).
+        #[arg(long, value_name = "FILE", default_value = paths::POLICY)]
+        policy: PathBuf,
+        /// What to do about an operation that a rule denies.
+        #[arg(long)]
+        mode: ModeArgument,
+    },
+    /// Say what is in force and whether everything it needs is there.
+    Health {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End enforcement: detach every hook and drop every map.
+    Detach,
+    /// Do nothing: what the canary's program runs when it is not denied.
+    #[command(hide = true)]
+    Canary {
+        #[arg(hide = true)]
+        _script: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ModeArgument {
+    /// Report it, and let it go on. Without BPF LSM tracepoints report it.
+    Audit,
+    /// Deny it with EPERM and report it. Refuses to start where it cannot.
+    Enforce,
+}
+
+fn main() -> process::ExitCode {
+    match Cli::parse().command {
+        Command::Run { policy, mode } => run(policy, mode).into(),
+        Command::Health { json } => show_health(json),
+        Command::Detach => detach().into(),
+        Command::Canary { .. } => ExitCode::Ok.into(),
+    }
+}
+
+fn fail(code: ExitCode, message: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("aegisbpf: {message}");
+    code
+}
+
+fn run(policy: PathBuf, mode: ModeArgument) -> ExitCode {
+    let _lock = match take_lock() {
+        Ok(lock) => lock,
+        Err(code) => return code,
+    };
+    // Kernels before 5.11 charge maps to this limit. Where it may not be
+    // raised, making the maps says so.
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    let _ = setrlimit(Resource::Memlock, unlimited);
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(ExitCode::Internal, &error),
+    };
+    let settings = Settings {
+        policy,
+        mode: match mode {
+            ModeArgument::Audit => Mode::Audit,
+            ModeArgument::Enforce => Mode::Enforce,
+        },
+    };
+    match runtime.block_on(daemon::run(&settings)) {
+        Ok(()) => ExitCode::Ok,
+        Err(DaemonError::Start(error)) => fail(error.exit_code(), &error),
+        Err(error) => fail(ExitCode::Internal, &error),
+    }
+}
+
+fn take_lock() -> Result<Lock, ExitCode> {
+    Lock::take().map_err(|error| match error {
+        LockError::Taken { .. } => fail(ExitCode::AlreadyRunning, &error),
+        LockError::Io(_) => fail(ExitCode::Internal, &error),
+    })
+}
+
+fn show_health(json: bool) -> process::ExitCode {
+    let health = health::examine();
+    if json {
+        match serde_json::to_string(&health) {
+            Ok(text) => println!("{text}"),
+            Err(error) => return fail(ExitCode::Internal, &error).into(),
+        }
+    } else {
+        print!("{}", health.to_table());
+    }
+    health.exit_code()
+}
+
+fn detach() -> ExitCode {
+    let _lock = match take_lock() {
+        Ok(lock) => lock,
+        Err(code) => return code,
+    };
+    match pins::generations() {
+        Ok(generations) if generations.is_empty() => {
+            return fail(ExitCode::Unhealthy, &"nothing is attached");
+        }
+        Ok(_) => {}
+        Err(error) => return fail(ExitCode::Internal, &error),
+    }
+    match pins::remove_all() {
+        Ok(()) => ExitCode::Ok,
+        Err(error) => fail(ExitCode::Internal, &error),
+    }
+}
