@@ -1,1 +1,47 @@
-//! Placeholder map, replaced with the first code.
+//! Boots kernels in QEMU and judges what an agent does in them.
+//!
+//! The flow, in the order of the modules:
+//!
+//! | module | holds | pure |
+//! | --- | --- | --- |
+//! | [`cell`] | scenario × kernel × boot mode × agent, and its names | yes |
+//! | [`plan`] | which cells run and which are skipped, and why | yes |
+//! | [`adapter`] | how an agent is configured, started and asked | yes |
+//! | [`expand`] | a scenario as a program for the guest, with its teeth | yes |
+//! | [`initramfs`] | the archive that the guest boots from | |
+//! | [`accel`] | KVM where it really works, else TCG | |
+//! | [`vm`] | machines: QEMU, and what a machine is to the rest | |
+//! | [`boot`] | from a kernel to a snapshot that is ready for cells | over [`vm`] |
+//! | [`session`] | one cell's conversation with the guest | over [`vm`] |
+//! | [`judge`] | the outcome of a cell | yes |
+//! | [`outcome`] | what can become of a cell | yes |
+//! | [`run`] | all cells on several workers, written down as they end | |
+//! | [`report`] | what people and machines read afterwards | yes |
+//! | [`atomic`] | files that exist whole or not at all | |
+//! | [`interrupt`] | Ctrl-C | |
+//! | [`accel`] | what executes the instructions of the guest | |
+
+pub mod accel;
+pub mod adapter;
+pub mod atomic;
+pub mod boot;
+pub mod cell;
+pub mod expand;
+pub mod expectation;
+pub mod initramfs;
+pub mod interrupt;
+pub mod judge;
+pub mod outcome;
+pub mod plan;
+//REPORT
+pub mod run;
+pub mod session;
+pub mod vm;
+
+#[cfg(test)]
+mod fake;
+
+pub use adapter::{Adapter, AegisBpf};
+pub use cell::{Cell, Group};
+pub use outcome::{FailCode, InfraCode, Outcome, SkipReason};
+pub use plan::{Decision, Plan, PlannedCell};

@@ -1,0 +1,127 @@
+//! The reference agent of this project.
+
+use harness_proto::Exit;
+use scenarios::{Mode, Rule};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Adapter, Reload};
+use crate::outcome::Ability;
+
+/// The reference agent of this project.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AegisBpf;
+
+const EXECUTABLE: &str = "/bin/aegisbpf";
+const POLICY: &str = "/etc/aegisbpf/policy.yaml";
+const SIGHUP: i32 = 1;
+
+/// A struct, so that its fields come in this order.
+#[derive(Serialize)]
+struct Policy<'a> {
+    version: u32,
+    rules: &'a [&'a Rule],
+}
+
+impl Adapter for AegisBpf {
+    fn name(&self) -> &'static str {
+        "aegisbpf"
+    }
+
+    fn executable(&self) -> &'static str {
+        EXECUTABLE
+    }
+
+    fn can(&self, ability: Ability) -> bool {
+        match ability {
+            Ability::OpenRule | Ability::ExecRule | Ability::ConnectRule => true,
+        }
+    }
+
+    fn policy_path(&self) -> &'static str {
+        POLICY
+    }
+
+    /// JSON, which is YAML. The rules have the same shape in both.
+    fn policy(&self, rules: &[&Rule]) -> String {
+        let policy = Policy { version: 1, rules };
+        serde_json::to_string(&policy).expect("rules have string keys")
+    }
+
+    fn start(&self, mode: Mode) -> Vec<String> {
+        let mode = match mode {
+            Mode::Enforce => "enforce",
+            Mode::Audit => "audit",
+        };
+        words(&[EXECUTABLE, "run", "--policy", POLICY, "--mode", mode])
+    }
+
+    fn ready(&self) -> Value {
+        json!({"type": "ready"})
+    }
+
+    fn reload(&self) -> Reload {
+        Reload {
+            signal: SIGHUP,
+            answer: json!({"type": "policy"}),
+            applied: json!({"result": "applied"}),
+            refused: json!({"result": "refused"}),
+        }
+    }
+
+    fn terminated(&self) -> Exit {
+        Exit::Status(0)
+    }
+
+    fn health(&self) -> Vec<String> {
+        words(&[EXECUTABLE, "health", "--json"])
+    }
+
+    fn detach(&self) -> Vec<String> {
+        words(&[EXECUTABLE, "detach"])
+    }
+
+    fn verifier_exit(&self) -> Option<i32> {
+        Some(7)
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Adapter, AegisBpf};
+    use scenarios::{Rule, Target};
+    use serde_json::{Value, json};
+
+    #[test]
+    fn rules_are_written_as_the_agent_reads_them() {
+        let open = Rule {
+            id: "secret".into(),
+            deny: Target::Open {
+                path: "/srv/secret.txt".into(),
+            },
+        };
+        let connect = Rule {
+            id: "peer".into(),
+            deny: Target::Connect {
+                to: "10.0.0.0/8".into(),
+                port: Some(443),
+            },
+        };
+        let read = |text: String| serde_json::from_str::<Value>(&text).unwrap();
+        assert_eq!(
+            read(AegisBpf.policy(&[&open, &connect])),
+            json!({"version": 1, "rules": [
+                {"id": "secret", "deny": {"open": {"path": "/srv/secret.txt"}}},
+                {"id": "peer", "deny": {"connect": {"to": "10.0.0.0/8", "port": 443}}},
+            ]})
+        );
+        assert_eq!(
+            read(AegisBpf.policy(&[])),
+            json!({"version": 1, "rules": []})
+        );
+    }
+}

@@ -1,0 +1,55 @@
+//! How an agent is configured, started and asked. Everything that differs
+//! between agents is behind [`Adapter`]; all of it is data or pure.
+
+mod aegisbpf;
+
+use harness_proto::Exit;
+use scenarios::{Mode, Rule};
+use serde_json::Value;
+
+pub use aegisbpf::AegisBpf;
+
+use crate::outcome::Ability;
+
+/// One kind of agent.
+pub trait Adapter: Send + Sync {
+    /// Its name in cells and reports; a part of file names.
+    fn name(&self) -> &str;
+    /// Where its executable is in the guest.
+    fn executable(&self) -> &str;
+    /// Whether it has such a thing.
+    fn can(&self, ability: Ability) -> bool;
+    /// Where its policy is in the guest.
+    fn policy_path(&self) -> &str;
+    /// The rules in its own language. No rules make a valid policy that denies
+    /// nothing.
+    fn policy(&self, rules: &[&Rule]) -> String;
+    /// The command that runs it in the foreground, writing JSON lines.
+    fn start(&self, mode: Mode) -> Vec<String>;
+    /// What the line that says it is ready holds.
+    fn ready(&self) -> Value;
+    /// How it is told that its policy has changed, and what it answers.
+    fn reload(&self) -> Reload;
+    /// How it ends when it is asked to by `SIGTERM`.
+    fn terminated(&self) -> Exit;
+    /// The command that prints its health as one JSON object.
+    fn health(&self) -> Vec<String>;
+    /// The command that ends enforcement; the agent is not running then.
+    fn detach(&self) -> Vec<String>;
+    /// The exit status with which it says that the kernel's verifier refused
+    /// a program.
+    fn verifier_exit(&self) -> Option<i32>;
+}
+
+/// How an agent takes another policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reload {
+    /// The signal that makes it look.
+    pub signal: i32,
+    /// What its answer holds in either case.
+    pub answer: Value,
+    /// What the answer holds as well when the policy is in force.
+    pub applied: Value,
+    /// What the answer holds as well when the old policy stays.
+    pub refused: Value,
+}

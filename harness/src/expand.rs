@@ -1,0 +1,406 @@
+//! A scenario as a program for the guest, with its teeth.
+//!
+//! ```text
+//! setup → control → steps → negative → release
+//! ```
+//!
+//! *control*: every probe that must be denied is allowed without the agent.
+//! *negative*: it is allowed again with the agent running but the rules gone.
+//! *release*: the agent is stopped and detached, and the kernel holds no BPF
+//! link any more. Cells whose scenario denies nothing have neither control nor
+//! negative; cells that never start the agent have no release.
+
+use harness_proto::{Action, Exit, PROBE_PATH, Probe};
+use scenarios::{
+    Expect, Mode, Rule, Scenario, Setup, StartExpect, Step,
+    schema::{LinksExpect, ReloadExpect, SignalName},
+};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::{
+    adapter::Adapter,
+    expectation::{Blame, Expectation, Phase, PlannedAction, Program},
+    outcome::FailCode,
+};
+
+// Generous, because two machines on a busy host slow each other; nothing waits
+// for them to pass unless something is wrong.
+const READY_MS: u64 = 30_000;
+const EVENT_MS: u64 = 10_000;
+const EXIT_MS: u64 = 10_000;
+const COMMAND_MS: u64 = 20_000;
+
+/// A scenario that cannot be a program.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("scenario {scenario}, step {step} (from 0): {problem}")]
+pub struct ExpandError {
+    /// Its id.
+    pub scenario: String,
+    /// Index of the step.
+    pub step: usize,
+    /// What is wrong.
+    pub problem: &'static str,
+}
+
+/// Expand a scenario for an agent.
+pub fn expand(scenario: &Scenario, adapter: &dyn Adapter) -> Result<Program, ExpandError> {
+    let mut expansion = Expansion::new(scenario, adapter);
+    expansion.setup();
+    let denied = denied_probes(scenario);
+    expansion.teeth(&denied, Phase::Control);
+    expansion.phase = Phase::Steps;
+    for (index, step) in scenario.steps.iter().enumerate() {
+        expansion.source = Some(index);
+        expansion.step(step).map_err(|problem| ExpandError {
+            scenario: scenario.id.clone(),
+            step: index,
+            problem,
+        })?;
+    }
+    expansion.source = None;
+    if !denied.is_empty() {
+        expansion.phase = Phase::Negative;
+        expansion.remove_rules();
+        expansion.teeth(&denied, Phase::Negative);
+    }
+    expansion.release();
+    Ok(Program {
+        actions: expansion.actions,
+    })
+}
+
+/// The probes that need teeth, once each, with the step that has them.
+fn denied_probes(scenario: &Scenario) -> Vec<(usize, &Probe)> {
+    let mut probes: Vec<(usize, &Probe)> = Vec::new();
+    for (index, step) in scenario.steps.iter().enumerate() {
+        if let Step::Probe {
+            probe,
+            expect: Expect::Denied(_),
+            no_teeth: None,
+        } = step
+            && !probes.iter().any(|(_, known)| *known == probe)
+        {
+            probes.push((index, probe));
+        }
+    }
+    probes
+}
+
+/// What is known of the agent at some point of the program.
+struct Expansion<'a> {
+    scenario: &'a Scenario,
+    adapter: &'a dyn Adapter,
+    actions: Vec<PlannedAction>,
+    phase: Phase,
+    source: Option<usize>,
+    /// How many processes of the agent there were: each has its own name, so
+    /// that their outputs can be told apart.
+    started: usize,
+    /// The name of the one that runs.
+    running: Option<String>,
+    /// It was ready at some time and has not been detached since.
+    attached: bool,
+    last_mode: Mode,
+}
+
+impl<'a> Expansion<'a> {
+    fn new(scenario: &'a Scenario, adapter: &'a dyn Adapter) -> Self {
+        Self {
+            scenario,
+            adapter,
+            actions: Vec::new(),
+            phase: Phase::Setup,
+            source: None,
+            started: 0,
+            running: None,
+            attached: false,
+            last_mode: Mode::Enforce,
+        }
+    }
+
+    fn push(&mut self, action: Action, expectation: Expectation) {
+        self.actions.push(PlannedAction {
+            action,
+            expectation,
+            phase: self.phase,
+            step: self.source,
+        });
+    }
+
+    fn setup(&mut self) {
+        for setup in &self.scenario.setup {
+            let action = match setup.clone() {
+                Setup::File { path, content } => Action::WriteFile {
+                    path,
+                    content,
+                    mode: 0o644,
+                },
+                Setup::Folder { path } => Action::Mkdir { path },
+                Setup::Program { path } => Action::Copy {
+                    from: PROBE_PATH.into(),
+                    to: path,
+                },
+                Setup::Listener { transport, address } => Action::Listen { transport, address },
+            };
+            self.push(action, Expectation::Done(Blame::Harness));
+        }
+    }
+
+    fn teeth(&mut self, probes: &[(usize, &Probe)], phase: Phase) {
+        self.phase = phase;
+        for (index, probe) in probes {
+            self.source = Some(*index);
+            self.push(
+                Action::Probe((*probe).clone()),
+                Expectation::Verdict(Expect::Allowed),
+            );
+        }
+        self.source = None;
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), &'static str> {
+        match step {
+            Step::Start {
+                mode,
+                without,
+                raw_policy,
+                expect,
+            } => self.start(*mode, &self.policy(without, raw_policy.as_deref()), expect)?,
+            Step::Reload {
+                without,
+                raw_policy,
+                expect,
+            } => self.reload(&self.policy(without, raw_policy.as_deref()), *expect)?,
+            Step::Probe { probe, expect, .. } => self.push(
+                Action::Probe(probe.clone()),
+                Expectation::Verdict(expect.clone()),
+            ),
+            Step::Kill { signal } => self.kill(*signal)?,
+            Step::Detach { exit } => self.detach(*exit),
+            Step::Event {
+                matches,
+                count,
+                exactly,
+            } => {
+                let at_most = exactly.then_some(*count);
+                self.events(matches, *count, at_most)?;
+            }
+            Step::NoEvent { matches } => self.events(matches, 0, Some(0))?,
+            Step::Health { exit, matches } => self.push(
+                Action::Run {
+                    argv: self.adapter.health(),
+                    deadline_ms: COMMAND_MS,
+                },
+                Expectation::Ran {
+                    exit: *exit,
+                    prints: Some(matches.clone()),
+                    otherwise: FailCode::StateMismatch,
+                },
+            ),
+            Step::Links { expect } => {
+                self.push(Action::ListBpfLinks, Expectation::Links(expect.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn policy(&self, without: &[String], raw: Option<&str>) -> String {
+        if let Some(raw) = raw {
+            return raw.into();
+        }
+        let rules: Vec<&Rule> = self
+            .scenario
+            .rules
+            .iter()
+            .filter(|rule| !without.contains(&rule.id))
+            .collect();
+        self.adapter.policy(&rules)
+    }
+
+    fn write_policy(&mut self, policy: &str) {
+        let action = Action::WriteFile {
+            path: self.adapter.policy_path().into(),
+            content: policy.into(),
+            mode: 0o600,
+        };
+        self.push(action, Expectation::Done(Blame::Harness));
+    }
+
+    fn start(
+        &mut self,
+        mode: Mode,
+        policy: &str,
+        expect: &StartExpect,
+    ) -> Result<(), &'static str> {
+        self.write_policy(policy);
+        self.started += 1;
+        let name = format!("agent-{}", self.started);
+        let expectation = match expect {
+            StartExpect::Ready => {
+                if self.running.is_some() {
+                    return Err("starts the agent while it is running and expects it to get ready");
+                }
+                self.running = Some(name.clone());
+                self.attached = true;
+                self.last_mode = mode;
+                Expectation::Ready {
+                    verifier_exit: self.adapter.verifier_exit(),
+                }
+            }
+            StartExpect::Refused { exit, says } => Expectation::Refused {
+                exit: *exit,
+                says: says.clone(),
+            },
+        };
+        let action = Action::Spawn {
+            name,
+            argv: self.adapter.start(mode),
+            ready: self.adapter.ready(),
+            deadline_ms: READY_MS,
+        };
+        self.push(action, expectation);
+        Ok(())
+    }
+
+    fn reload(&mut self, policy: &str, expect: ReloadExpect) -> Result<(), &'static str> {
+        let name = self.running.clone().ok_or("reloads, but no agent runs")?;
+        let reload = self.adapter.reload();
+        self.push(
+            Action::Mark { name: name.clone() },
+            Expectation::Done(Blame::Agent),
+        );
+        self.write_policy(policy);
+        self.push(
+            Action::Signal {
+                name: name.clone(),
+                signal: reload.signal,
+            },
+            Expectation::Done(Blame::Agent),
+        );
+        self.push(
+            Action::AwaitLines {
+                name,
+                matches: reload.answer,
+                count: 1,
+                since_mark: true,
+                deadline_ms: EVENT_MS,
+            },
+            Expectation::Answer(match expect {
+                ReloadExpect::Applied => reload.applied,
+                ReloadExpect::Refused => reload.refused,
+            }),
+        );
+        Ok(())
+    }
+
+    fn kill(&mut self, signal: SignalName) -> Result<(), &'static str> {
+        let name = self.running.take().ok_or("kills, but no agent runs")?;
+        let exit = match signal {
+            SignalName::SIGKILL => Exit::Signal(signal.number()),
+            SignalName::SIGTERM => self.adapter.terminated(),
+        };
+        self.push(
+            Action::Signal {
+                name: name.clone(),
+                signal: signal.number(),
+            },
+            Expectation::Done(Blame::Agent),
+        );
+        self.push(
+            Action::AwaitExit {
+                name,
+                deadline_ms: EXIT_MS,
+            },
+            Expectation::Ended(exit),
+        );
+        Ok(())
+    }
+
+    fn detach(&mut self, exit: i32) {
+        if exit == 0 {
+            self.attached = false;
+        }
+        self.push(
+            Action::Run {
+                argv: self.adapter.detach(),
+                deadline_ms: COMMAND_MS,
+            },
+            Expectation::Ran {
+                exit,
+                prints: None,
+                otherwise: FailCode::AgentExit,
+            },
+        );
+    }
+
+    fn events(
+        &mut self,
+        matches: &Value,
+        at_least: u64,
+        at_most: Option<u64>,
+    ) -> Result<(), &'static str> {
+        let name = self
+            .running
+            .clone()
+            .ok_or("asks for events, but no agent runs")?;
+        self.push(
+            Action::AwaitLines {
+                name,
+                matches: matches.clone(),
+                count: at_least,
+                since_mark: false,
+                deadline_ms: EVENT_MS,
+            },
+            Expectation::Events { at_least, at_most },
+        );
+        Ok(())
+    }
+
+    /// Put a policy without rules in force, the cheaper way there is.
+    fn remove_rules(&mut self) {
+        let empty = self.adapter.policy(&[]);
+        let put = if self.running.is_some() {
+            self.reload(&empty, ReloadExpect::Applied)
+        } else {
+            self.start(self.last_mode, &empty, &StartExpect::Ready)
+        };
+        debug_assert_eq!(put, Ok(()), "both are possible in these states");
+    }
+
+    fn release(&mut self) {
+        if self.started == 0 {
+            return;
+        }
+        self.phase = Phase::Release;
+        if self.running.is_some() {
+            let stopped = self.kill(SignalName::SIGTERM);
+            debug_assert_eq!(stopped, Ok(()), "it runs");
+        }
+        if self.attached {
+            self.detach(0);
+        }
+        self.push(Action::ListBpfLinks, Expectation::Links(LinksExpect::None));
+    }
+}
+
+/// The longest that the guest may take for an action by its own deadline.
+pub(crate) fn deadline_ms(action: &Action) -> u64 {
+    match action {
+        Action::Spawn { deadline_ms, .. }
+        | Action::AwaitExit { deadline_ms, .. }
+        | Action::AwaitLines { deadline_ms, .. }
+        | Action::Run { deadline_ms, .. } => *deadline_ms,
+        Action::Mkdir { .. }
+        | Action::WriteFile { .. }
+        | Action::Copy { .. }
+        | Action::Listen { .. }
+        | Action::Probe(_)
+        | Action::Mark { .. }
+        | Action::Signal { .. }
+        | Action::ListBpfLinks => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+use std::path::Path;
+
+use harness_proto::Action;
+use scenarios::Scenario;
+
+use super::expand;
+use crate::{adapter::AegisBpf, expectation::Program};
+
+fn scenario(steps: &str) -> Scenario {
+    let text = format!(
+        "id = \"x\"\ntitle = \"t\"\n[[setup]]\nfile = {{ path = \"/a\", content = \"c\" }}\n[[rule]]\nid = \"a\"\ndeny = {{ open = {{ path = \"/a\" }} }}\n{steps}"
+    );
+    scenarios::catalogue::parse(Path::new("x.toml"), &text).unwrap()
+}
+
+const START: &str = "[[step]]\ndo = \"start\"\nmode = \"enforce\"\n";
+const DENIED: &str = "[[step]]\ndo = \"probe\"\nprobe = { open = { path = \"/a\" } }\nexpect = { denied = \"EPERM\" }\n";
+const KILL: &str = "[[step]]\ndo = \"kill\"\nsignal = \"SIGKILL\"\n";
+const DETACH: &str = "[[step]]\ndo = \"detach\"\n";
+
+/// One line for each action: phase, action, and what matters of it.
+fn shown(program: &Program) -> String {
+    let line = |planned: &crate::expectation::PlannedAction| {
+        let phase = serde_json::to_value(planned.phase).unwrap();
+        let what = match &planned.action {
+            Action::WriteFile { path, content, .. } => format!("write {path} {content}"),
+            Action::Spawn { name, argv, .. } => format!("spawn {name}: {}", argv.join(" ")),
+            Action::Run { argv, .. } => format!("run {}", argv.join(" ")),
+            Action::Signal { name, signal } => format!("signal {name} {signal}"),
+            Action::AwaitExit { name, .. } => format!("await exit of {name}"),
+            Action::AwaitLines { name, matches, .. } => format!("await {matches} of {name}"),
+            Action::Mark { name } => format!("mark {name}"),
+            other => serde_json::to_string(other).unwrap(),
+        };
+        let expected = serde_json::to_string(&planned.expectation).unwrap();
+        format!("{:8} {what} -> {expected}", phase.as_str().unwrap())
+    };
+    program
+        .actions
+        .iter()
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn expanded(steps: &str) -> String {
+    shown(&expand(&scenario(steps), &AegisBpf).unwrap())
+}
+
+#[test]
+fn a_denial_has_its_control_before_and_its_negative_after() {
+    insta::assert_snapshot!(expanded(&format!("{START}{DENIED}")), @r#"
+    setup    write /a c -> {"done":"harness"}
+    control  {"probe":{"open":{"path":"/a","access":"read"}}} -> {"verdict":"allowed"}
+    steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","deny":{"open":{"path":"/a"}}}]} -> {"done":"harness"}
+    steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"ready":{"verifier_exit":7}}
+    steps    {"probe":{"open":{"path":"/a","access":"read"}}} -> {"verdict":{"denied":"EPERM"}}
+    negative mark agent-1 -> {"done":"agent"}
+    negative write /etc/aegisbpf/policy.yaml {"version":1,"rules":[]} -> {"done":"harness"}
+    negative signal agent-1 1 -> {"done":"agent"}
+    negative await {"type":"policy"} of agent-1 -> {"answer":{"result":"applied"}}
+    negative {"probe":{"open":{"path":"/a","access":"read"}}} -> {"verdict":"allowed"}
+    release  signal agent-1 15 -> {"done":"agent"}
+    release  await exit of agent-1 -> {"ended":{"status":0}}
+    release  run /bin/aegisbpf detach -> {"ran":{"exit":0,"prints":null,"otherwise":"agent-exit"}}
+    release  "list-bpf-links" -> {"links":"none"}
+    "#);
+}
+
+#[test]
+fn a_killed_agent_is_started_again_to_remove_its_rules() {
+    insta::assert_snapshot!(expanded(&format!("{START}{KILL}{DENIED}")), @r#"
+    setup    write /a c -> {"done":"harness"}
+    control  {"probe":{"open":{"path":"/a","access":"read"}}} -> {"verdict":"allowed"}
+    steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","deny":{"open":{"path":"/a"}}}]} -> {"done":"harness"}
+    steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"ready":{"verifier_exit":7}}
+    steps    signal agent-1 9 -> {"done":"agent"}
+    steps    await exit of agent-1 -> {"ended":{"signal":9}}
+    steps    {"probe":{"open":{"path":"/a","access":"read"}}} -> {"verdict":{"denied":"EPERM"}}
+    negative write /etc/aegisbpf/policy.yaml {"version":1,"rules":[]} -> {"done":"harness"}
+    negative spawn agent-2: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"ready":{"verifier_exit":7}}
+    negative {"probe":{"open":{"path":"/a","access":"read"}}} -> {"verdict":"allowed"}
+    release  signal agent-2 15 -> {"done":"agent"}
+    release  await exit of agent-2 -> {"ended":{"status":0}}
+    release  run /bin/aegisbpf detach -> {"ran":{"exit":0,"prints":null,"otherwise":"agent-exit"}}
+    release  "list-bpf-links" -> {"links":"none"}
+    "#);
+}
+
+#[test]
+fn a_cell_without_denials_has_no_teeth_and_no_more_starts() {
+    let steps = format!("{START}[[step]]\ndo = \"kill\"\nsignal = \"SIGTERM\"\n{DETACH}");
+    insta::assert_snapshot!(expanded(&steps), @r#"
+    setup    write /a c -> {"done":"harness"}
+    steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","deny":{"open":{"path":"/a"}}}]} -> {"done":"harness"}
+    steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"ready":{"verifier_exit":7}}
+    steps    signal agent-1 15 -> {"done":"agent"}
+    steps    await exit of agent-1 -> {"ended":{"status":0}}
+    steps    run /bin/aegisbpf detach -> {"ran":{"exit":0,"prints":null,"otherwise":"agent-exit"}}
+    release  "list-bpf-links" -> {"links":"none"}
+    "#);
+}
+
+#[test]
+fn a_refusal_leaves_nothing_to_release_but_that_is_shown() {
+    let steps = "[[step]]\ndo = \"start\"\nmode = \"enforce\"\nexpect = { refused = { exit = 3, says = \"BPF LSM\" } }\n";
+    insta::assert_snapshot!(expanded(steps), @r#"
+    setup    write /a c -> {"done":"harness"}
+    steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","deny":{"open":{"path":"/a"}}}]} -> {"done":"harness"}
+    steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"refused":{"exit":3,"says":"BPF LSM"}}
+    release  "list-bpf-links" -> {"links":"none"}
+    "#);
+}
+
+#[test]
+fn a_probe_without_teeth_and_a_repeated_one_add_none() {
+    let bare = format!("{START}{DENIED}no_teeth = \"repeats\"\n");
+    assert!(!expanded(&bare).contains("control"));
+    let twice = expanded(&format!("{START}{DENIED}{DENIED}"));
+    assert_eq!(twice.matches("control").count(), 1);
+    assert_eq!(twice.matches("{\"verdict\":\"allowed\"}").count(), 2);
+}
+
+#[test]
+fn a_step_that_needs_a_running_agent_says_so() {
+    let check = |steps: &str, problem: &str| {
+        let error = expand(&scenario(steps), &AegisBpf).unwrap_err().to_string();
+        assert_eq!(error, format!("scenario x, {problem}"));
+    };
+    let event = "[[step]]\ndo = \"event\"\nmatches = {}\n";
+    check(event, "step 0 (from 0): asks for events, but no agent runs");
+    check(KILL, "step 0 (from 0): kills, but no agent runs");
+    check(
+        "[[step]]\ndo = \"reload\"\n",
+        "step 0 (from 0): reloads, but no agent runs",
+    );
+    check(
+        &format!("{START}{START}"),
+        "step 1 (from 0): starts the agent while it is running and expects it to get ready",
+    );
+}

@@ -1,0 +1,121 @@
+//! What must be observed of one action. It stays on the host: the guest is
+//! told what to do, never what should come of it.
+
+use harness_proto::{Action, CellProgram, Exit};
+use scenarios::{Expect, schema::LinksExpect};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::outcome::FailCode;
+
+/// A scenario as a program, with what must be observed of each action.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Program {
+    /// In order.
+    pub actions: Vec<PlannedAction>,
+}
+
+/// One action and what must be observed of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlannedAction {
+    /// What the guest does.
+    pub action: Action,
+    /// What must come of it.
+    pub expectation: Expectation,
+    /// Why it is done.
+    pub phase: Phase,
+    /// Index of the scenario's step that it comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
+}
+
+/// Why an action is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Makes what the scenario needs.
+    Setup,
+    /// Shows that a probe is allowed without the agent.
+    Control,
+    /// A step of the scenario.
+    Steps,
+    /// Shows that a probe is allowed again without its rule.
+    Negative,
+    /// Shows that nothing of the agent stays behind.
+    Release,
+}
+
+/// What must be observed of one action.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expectation {
+    /// It was done; if not, this is to blame.
+    Done(Blame),
+    /// The kernel's verdict.
+    Verdict(Expect),
+    /// The agent is ready.
+    Ready {
+        /// The exit status that tells of the verifier.
+        verifier_exit: Option<i32>,
+    },
+    /// The agent exits before it is ready.
+    Refused {
+        /// With this status.
+        exit: i32,
+        /// Having said this on standard error.
+        says: String,
+    },
+    /// The process ended like this.
+    Ended(Exit),
+    /// So many events matched.
+    Events {
+        /// At least.
+        at_least: u64,
+        /// At most.
+        at_most: Option<u64>,
+    },
+    /// The last line that matched holds this.
+    Answer(Value),
+    /// The command ended like this.
+    Ran {
+        /// With this status.
+        exit: i32,
+        /// Its output is JSON that holds this.
+        prints: Option<Value>,
+        /// What it is otherwise.
+        otherwise: FailCode,
+    },
+    /// Of the kernel's BPF links.
+    Links(LinksExpect),
+}
+
+/// Who is to blame when something that must be done cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Blame {
+    /// The proving ground or the scenario.
+    Harness,
+    /// The agent: it is not there to be signalled, for instance.
+    Agent,
+}
+
+impl Program {
+    /// What the guest is given.
+    pub fn for_guest(&self) -> CellProgram {
+        CellProgram {
+            actions: self
+                .actions
+                .iter()
+                .map(|planned| planned.action.clone())
+                .collect(),
+        }
+    }
+
+    /// Whether the agent is started and expected to get ready: such cells are
+    /// the ones whose duration is summarised.
+    pub fn starts_agent(&self) -> bool {
+        self.actions
+            .iter()
+            .any(|planned| matches!(planned.expectation, Expectation::Ready { .. }))
+    }
+}

@@ -1,0 +1,265 @@
+//! Machines without QEMU, for tests: a guest that plays a life.
+
+use std::{
+    collections::VecDeque,
+    io,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use harness_proto::{
+    Action, Facts, GuestMessage, HostMessage, Observation, PROTOCOL_VERSION, Probe, Verdict, wire,
+};
+use kernel_matrix::BootMode;
+
+use crate::{
+    expectation::Program,
+    vm::{BootSpec, Booted, Hypervisor, Machine, Received, Snapshot, VmError},
+};
+
+/// What becomes of one boot.
+#[derive(Debug, Clone)]
+pub(crate) enum Life {
+    /// It boots; each cell is played by [`Guest`].
+    Boots(Guest),
+    /// It ends before it says anything, with this on the console.
+    Dies(&'static str),
+    /// Its runner gives up.
+    GivesUp(&'static str),
+    /// Its runner is of another version.
+    Speaks(u32),
+    /// QEMU is not there.
+    DoesNotStart,
+}
+
+/// A guest that allows everything but what a toy agent denies while it runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Guest {
+    /// The programs in its initramfs.
+    pub(crate) programs: Vec<(String, Program)>,
+    /// What it does wrong.
+    pub(crate) flaw: Flaw,
+}
+
+/// What a guest does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    None,
+    /// The agent denies nothing.
+    AllowsAll,
+    /// It ends after so many records.
+    DiesAfter(usize),
+    /// Its final record is of another cell.
+    OtherNonce,
+    /// It leaves out the last record.
+    LosesRecord,
+    /// Its kernel warns.
+    Splats,
+}
+
+/// Plays one life for each boot.
+pub(crate) struct FakeHypervisor {
+    lives: Mutex<VecDeque<Life>>,
+}
+
+impl FakeHypervisor {
+    pub(crate) fn new(lives: impl IntoIterator<Item = Life>) -> Self {
+        Self {
+            lives: Mutex::new(lives.into_iter().collect()),
+        }
+    }
+}
+
+pub(crate) fn spec() -> BootSpec {
+    BootSpec {
+        image: "/vmlinux".into(),
+        initramfs: "/guest.cpio".into(),
+        boot_mode: BootMode::BpfLsm,
+        folder: "/nowhere".into(),
+    }
+}
+
+fn facts() -> Facts {
+    Facts {
+        release: "6.12.0-fake".into(),
+        lsm: vec!["capability".into(), "bpf".into()],
+        btf: true,
+    }
+}
+
+impl Hypervisor for FakeHypervisor {
+    fn boot(&self, _: &BootSpec) -> Result<Box<dyn Booted>, VmError> {
+        let life = self.lives.lock().unwrap().pop_front().expect("a life");
+        let hello = |protocol| {
+            wire::encode(&GuestMessage::Hello {
+                protocol,
+                facts: facts(),
+            })
+        };
+        let mut machine = FakeMachine::default();
+        match life {
+            Life::DoesNotStart => {
+                return Err(VmError::Start {
+                    program: "qemu".into(),
+                    source: io::ErrorKind::NotFound.into(),
+                });
+            }
+            Life::Dies(console) => machine.console = console.into(),
+            Life::GivesUp(message) => machine.lines.push_back(wire::encode(&GuestMessage::Fatal {
+                message: message.into(),
+            })),
+            Life::Speaks(protocol) => machine.lines.push_back(hello(protocol)),
+            Life::Boots(guest) => {
+                machine
+                    .lines
+                    .extend(["\u{0}".into(), hello(PROTOCOL_VERSION)]);
+                machine.guest = Some(Arc::new(guest));
+            }
+        }
+        Ok(Box::new(machine))
+    }
+}
+
+#[derive(Default)]
+struct FakeMachine {
+    lines: VecDeque<String>,
+    console: String,
+    guest: Option<Arc<Guest>>,
+}
+
+impl Machine for FakeMachine {
+    fn send(&mut self, line: &str) -> io::Result<()> {
+        let HostMessage::Start { cell, nonce, .. } = wire::decode(line).expect("a message");
+        let guest = self.guest.clone().expect("a guest");
+        let (_, program) = guest
+            .programs
+            .iter()
+            .find(|(name, _)| *name == cell)
+            .expect("the program of the cell");
+        self.play(guest.flaw, &nonce, program);
+        Ok(())
+    }
+
+    fn receive(&mut self, _: Instant) -> Received {
+        match self.lines.pop_front() {
+            Some(line) => Received::Line(line.trim_end().to_owned()),
+            None => Received::Closed,
+        }
+    }
+
+    fn end(self: Box<Self>) -> Result<String, VmError> {
+        Ok(self.console)
+    }
+}
+
+impl FakeMachine {
+    fn play(&mut self, flaw: Flaw, nonce: &str, program: &Program) {
+        let mut say = |message| self.lines.push_back(wire::encode(&message));
+        say(GuestMessage::Started {
+            nonce: nonce.into(),
+        });
+        let mut agent = ToyAgent::default();
+        let actions = &program.actions;
+        let told = match flaw {
+            Flaw::LosesRecord => actions.len() - 1,
+            Flaw::DiesAfter(records) => records,
+            _ => actions.len(),
+        };
+        for (index, planned) in (0..).zip(&actions[..told]) {
+            let observation = agent.observe(&planned.action, flaw);
+            say(GuestMessage::Record {
+                index,
+                observation,
+                micros: 10,
+            });
+        }
+        if flaw == Flaw::Splats {
+            self.console = "BUG: scheduling while atomic\n".into();
+        }
+        if matches!(flaw, Flaw::DiesAfter(_)) {
+            return;
+        }
+        let nonce = match flaw {
+            Flaw::OtherNonce => "another",
+            _ => nonce,
+        };
+        self.lines.push_back(wire::encode(&GuestMessage::Final {
+            nonce: nonce.into(),
+            records: u32::try_from(actions.len()).unwrap(),
+        }));
+    }
+}
+
+/// Denies opening what its policy names, while it runs.
+#[derive(Default)]
+struct ToyAgent {
+    policy: String,
+    running: bool,
+}
+
+impl ToyAgent {
+    fn observe(&mut self, action: &Action, flaw: Flaw) -> Observation {
+        match action {
+            Action::WriteFile { path, content, .. } if path.contains("policy") => {
+                self.policy.clone_from(content);
+                Observation::Done
+            }
+            Action::Probe(Probe::Open { path, .. }) => {
+                let denies = self.running
+                    && flaw != Flaw::AllowsAll
+                    && self.policy.contains(&format!("\"{path}\""));
+                Observation::Probed(if denies {
+                    Verdict::Denied { errno: 1 }
+                } else {
+                    Verdict::Allowed
+                })
+            }
+            Action::Spawn { ready, .. } => {
+                self.running = true;
+                Observation::Spawned {
+                    ready: Some(ready.clone()),
+                    exit: None,
+                }
+            }
+            Action::AwaitLines { matches, count, .. } => {
+                let mut last = matches.clone();
+                if matches["type"] == "policy" {
+                    last["result"] = "applied".into();
+                }
+                Observation::Lines {
+                    count: *count,
+                    last: Some(last),
+                }
+            }
+            Action::AwaitExit { .. } => {
+                self.running = false;
+                Observation::Exited(Some(harness_proto::Exit::Status(0)))
+            }
+            Action::Run { .. } => Observation::Ran {
+                exit: Some(harness_proto::Exit::Status(0)),
+                stdout: String::new(),
+                stderr: String::new(),
+            },
+            Action::ListBpfLinks => Observation::BpfLinks(Vec::new()),
+            _ => Observation::Done,
+        }
+    }
+}
+
+impl Booted for FakeMachine {
+    fn save(self: Box<Self>) -> Result<Box<dyn Snapshot>, VmError> {
+        Ok(Box::new(FakeSnapshot(self.guest.expect("a guest"))))
+    }
+}
+
+struct FakeSnapshot(Arc<Guest>);
+
+impl Snapshot for FakeSnapshot {
+    fn restore(&self, _: &Path) -> Result<Box<dyn Machine>, VmError> {
+        Ok(Box::new(FakeMachine {
+            guest: Some(Arc::clone(&self.0)),
+            ..FakeMachine::default()
+        }))
+    }
+}

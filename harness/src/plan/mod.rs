@@ -1,0 +1,173 @@
+//! Which cells run and which are skipped, and why: decided before anything
+//! boots, from what the matrix says of the kernels.
+
+mod select;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kernel_matrix::{BootMode, Capability, Tier};
+use scenarios::{Requirement, Scenario, Target};
+use serde::Serialize;
+
+pub use select::{Filter, SelectError, Selection, scenario_tier, select};
+
+use crate::{
+    adapter::Adapter,
+    cell::{Cell, Group},
+    outcome::{Ability, SkipReason},
+};
+
+/// A kernel as the plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanKernel {
+    /// Its name in cells.
+    pub name: String,
+    /// The lowest tier that has it.
+    pub tier: Tier,
+    /// What it can do in each boot mode.
+    pub capabilities: BTreeMap<BootMode, BTreeSet<Capability>>,
+}
+
+/// What happens to a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "decision")]
+pub enum Decision {
+    /// It is run.
+    Run,
+    /// It is not, and that is all right.
+    Skip {
+        /// Why.
+        reason: SkipReason,
+    },
+    /// It would have been skipped, but must run: it has failed already.
+    UnexpectedSkip {
+        /// Why it would have been skipped.
+        reason: SkipReason,
+    },
+}
+
+/// A cell and what happens to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedCell {
+    /// The cell.
+    #[serde(flatten)]
+    pub cell: Cell,
+    /// What happens to it.
+    #[serde(flatten)]
+    pub decision: Decision,
+}
+
+/// Every cell of a run, in order of kernel, boot mode and scenario.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The cells.
+    pub cells: Vec<PlannedCell>,
+}
+
+impl Plan {
+    /// Decide about every cell of a selection.
+    pub fn new(selection: &Selection<'_>, adapters: &[&dyn Adapter]) -> Self {
+        let mut cells = Vec::new();
+        for kernel in &selection.kernels {
+            for &boot_mode in &selection.boot_modes {
+                for scenario in &selection.scenarios {
+                    for adapter in adapters {
+                        cells.push(PlannedCell {
+                            cell: Cell {
+                                group: Group {
+                                    kernel: kernel.name.clone(),
+                                    boot_mode,
+                                },
+                                scenario: scenario.id.clone(),
+                                agent: adapter.name().into(),
+                            },
+                            decision: decide(kernel, boot_mode, scenario, *adapter),
+                        });
+                    }
+                }
+            }
+        }
+        Self { cells }
+    }
+
+    /// The machines that have something to run, with their cells.
+    pub fn groups(&self) -> Vec<(Group, Vec<Cell>)> {
+        let mut groups: Vec<(Group, Vec<Cell>)> = Vec::new();
+        for PlannedCell { cell, decision } in &self.cells {
+            if *decision != Decision::Run {
+                continue;
+            }
+            match groups.iter_mut().find(|(group, _)| *group == cell.group) {
+                Some((_, cells)) => cells.push(cell.clone()),
+                None => groups.push((cell.group.clone(), vec![cell.clone()])),
+            }
+        }
+        groups
+    }
+}
+
+fn decide(
+    kernel: &PlanKernel,
+    boot_mode: BootMode,
+    scenario: &Scenario,
+    adapter: &dyn Adapter,
+) -> Decision {
+    let none = BTreeSet::new();
+    let has = kernel.capabilities.get(&boot_mode).unwrap_or(&none);
+    let Some(reason) = skip_reason(has, scenario, adapter) else {
+        return Decision::Run;
+    };
+    if scenario.must_run && boot_mode == BootMode::BpfLsm {
+        Decision::UnexpectedSkip { reason }
+    } else {
+        Decision::Skip { reason }
+    }
+}
+
+fn skip_reason(
+    has: &BTreeSet<Capability>,
+    scenario: &Scenario,
+    adapter: &dyn Adapter,
+) -> Option<SkipReason> {
+    let missing = scenario
+        .needs
+        .iter()
+        .map(|need| capability(*need))
+        .find(|need| !has.contains(need))
+        .map(SkipReason::MissingCapability);
+    let present = || {
+        scenario
+            .needs_absent
+            .iter()
+            .map(|absent| capability(*absent))
+            .find(|absent| has.contains(absent))
+            .map(SkipReason::CapabilityPresent)
+    };
+    let cannot = || {
+        scenario
+            .rules
+            .iter()
+            .map(|rule| ability(&rule.deny))
+            .find(|ability| !adapter.can(*ability))
+            .map(SkipReason::AgentCannot)
+    };
+    missing.or_else(present).or_else(cannot)
+}
+
+fn capability(requirement: Requirement) -> Capability {
+    match requirement {
+        Requirement::BpfLsm => Capability::BpfLsm,
+        Requirement::Btf => Capability::Btf,
+    }
+}
+
+fn ability(target: &Target) -> Ability {
+    match target {
+        Target::Open { .. } => Ability::OpenRule,
+        Target::Exec { .. } => Ability::ExecRule,
+        Target::Connect { .. } => Ability::ConnectRule,
+    }
+}
+
+#[cfg(test)]
+mod tests;

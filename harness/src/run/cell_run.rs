@@ -1,0 +1,85 @@
+//! One cell, from a saved machine to an outcome.
+
+use std::time::Instant;
+
+use super::{CellResult, Inputs};
+use crate::{
+    cell::Cell,
+    expectation::Program,
+    judge::{Evidence, judge},
+    outcome::{InfraCode, Outcome},
+    run::folder::CellRecord,
+    session::{End, Start, Transcript, drive},
+    vm::Snapshot,
+};
+
+pub(super) fn run(inputs: &Inputs<'_>, snapshot: &dyn Snapshot, cell: Cell) -> CellResult {
+    let mut result = CellResult {
+        cell,
+        outcome: Outcome::NotRun,
+        took: None,
+        restored_in: None,
+        starts_agent: false,
+    };
+    if let Err(outcome) = attempt(inputs, snapshot, &mut result) {
+        result.outcome = outcome;
+    }
+    result
+}
+
+/// The outcome, in `result` when the cell was judged.
+fn attempt(
+    inputs: &Inputs<'_>,
+    snapshot: &dyn Snapshot,
+    result: &mut CellResult,
+) -> Result<(), Outcome> {
+    let name = result.cell.program_name();
+    let program = inputs
+        .programs
+        .get(&name)
+        .ok_or_else(|| Outcome::infra(InfraCode::Harness, format!("there is no program {name}")))?;
+    result.starts_agent = program.starts_agent();
+    let start = Start::fresh(name)
+        .map_err(|error| Outcome::infra(InfraCode::Harness, error.to_string()))?;
+    let record = inputs
+        .folder
+        .make_cell_folder(&result.cell)
+        .map_err(|reason| Outcome::infra(InfraCode::Disk, reason))?;
+
+    let begun = Instant::now();
+    // Whatever an interruption broke was not run.
+    let trouble = |outcome| {
+        if inputs.interrupt.requested() {
+            Outcome::NotRun
+        } else {
+            outcome
+        }
+    };
+    let mut machine = snapshot
+        .restore(record.path())
+        .map_err(|error| trouble(Outcome::infra(error.code(), error.to_string())))?;
+    let restored = Instant::now();
+    let transcript = drive(&mut *machine, &start, program);
+    let took = restored.elapsed();
+    let console = machine
+        .end()
+        .map_err(|error| Outcome::infra(error.code(), error.to_string()))?;
+    if inputs.interrupt.requested() && !matches!(transcript.end, End::Final { .. }) {
+        return Err(Outcome::NotRun);
+    }
+    result.restored_in = Some(restored - begun);
+    result.took = Some(took);
+    result.outcome = judge(Evidence {
+        program,
+        nonce: &start.nonce,
+        transcript: &transcript,
+        console: &console,
+    });
+    keep(&record, program, &transcript).map_err(|reason| Outcome::infra(InfraCode::Disk, reason))
+}
+
+fn keep(record: &CellRecord, program: &Program, transcript: &Transcript) -> Result<(), String> {
+    record.program(program)?;
+    record.observations(&transcript.records)?;
+    record.logs(&transcript.logs)
+}

@@ -1,0 +1,180 @@
+//! Where a run's results are.
+//!
+//! ```text
+//! cells.jsonl                      one line for each cell, as it ends
+//! boots/<kernel>/<mode>/           console.log, qemu.log
+//! cells/<kernel>/<mode>/<scenario>/<agent>/
+//!     console.log, qemu.log        the machine's
+//!     program.json                 what was done and what was expected
+//!     observations.jsonl           what was seen
+//!     <process>.<stream>.log       what the agent wrote
+//!     outcome.json                 what became of it, and how to run it again
+//! ```
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs::{self, File, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use harness_proto::LogStream;
+use serde_json::json;
+
+use super::CellResult;
+use crate::{
+    atomic,
+    cell::{Cell, Group},
+    expectation::Program,
+    session::Record,
+};
+
+/// The folder of a run.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    lines: Mutex<File>,
+    /// For the command that runs a cell again.
+    kernel_image: Option<PathBuf>,
+}
+
+/// The folder of one cell.
+#[derive(Debug)]
+pub struct CellRecord {
+    path: PathBuf,
+}
+
+/// Errors are for an outcome's reason: each names the file.
+fn on<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> String + '_ {
+    move |error| format!("cannot write {}: {error}", path.display())
+}
+
+impl RunFolder {
+    /// Make the folder; its `cells.jsonl` is empty.
+    pub fn create(path: &Path, kernel_image: Option<PathBuf>) -> Result<Self, String> {
+        fs::create_dir_all(path).map_err(on(path))?;
+        let lines_path = path.join("cells.jsonl");
+        let lines = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .open(&lines_path)
+            .map_err(on(&lines_path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            lines: Mutex::new(lines),
+            kernel_image,
+        })
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a cell's files are.
+    pub fn cell_path(&self, cell: &Cell) -> PathBuf {
+        self.path.join("cells").join(cell.folder())
+    }
+
+    /// The command that runs a cell again.
+    pub fn rerun_command(&self, cell: &Cell) -> String {
+        cell.rerun_command(self.kernel_image.as_deref())
+    }
+
+    /// The logs of a cell that are there, by file name.
+    pub fn cell_logs(&self, cell: &Cell) -> BTreeMap<String, String> {
+        let Ok(entries) = fs::read_dir(self.cell_path(cell)) else {
+            return BTreeMap::new();
+        };
+        entries
+            .filter_map(|entry| {
+                let path = entry.ok()?.path();
+                let name = path.file_name()?.to_str()?.to_owned();
+                let wanted = Path::new(&name)
+                    .extension()
+                    .is_some_and(|kind| kind == "log" || kind == "jsonl" || kind == "json");
+                let bytes = wanted.then(|| fs::read(&path).ok()).flatten()?;
+                Some((name, String::from_utf8_lossy(&bytes).into_owned()))
+            })
+            .collect()
+    }
+
+    pub(super) fn make_boot_folder(&self, group: &Group) -> Result<PathBuf, String> {
+        let path = self.path.join("boots").join(group.folder());
+        fs::create_dir_all(&path).map_err(on(&path))?;
+        Ok(path)
+    }
+
+    pub(super) fn make_cell_folder(&self, cell: &Cell) -> Result<CellRecord, String> {
+        let path = self.cell_path(cell);
+        fs::create_dir_all(&path).map_err(on(&path))?;
+        Ok(CellRecord { path })
+    }
+
+    /// Write down what became of a cell: a line of `cells.jsonl`, and its
+    /// `outcome.json` when it was to run.
+    pub(super) fn record(&self, result: &CellResult) -> Result<(), String> {
+        let mut line = json!({
+            "cell": result.cell.to_string(),
+            "seconds": result.took.map(|took| took.as_secs_f64()),
+            "restore_seconds": result.restored_in.map(|took| took.as_secs_f64()),
+            "rerun": self.rerun_command(&result.cell),
+        });
+        let outcome = serde_json::to_value(&result.outcome).map_err(|error| error.to_string())?;
+        if let (Some(line), Some(outcome)) = (line.as_object_mut(), outcome.as_object()) {
+            line.extend(outcome.clone());
+        }
+        let folder = self.cell_path(&result.cell);
+        if folder.is_dir() {
+            let path = folder.join("outcome.json");
+            atomic::write(&path, format!("{line:#}\n").as_bytes()).map_err(on(&path))?;
+        }
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        // One write, so that an interrupted run holds whole lines.
+        lines
+            .write_all(format!("{line}\n").as_bytes())
+            .map_err(on(&self.path.join("cells.jsonl")))
+    }
+}
+
+impl CellRecord {
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn program(&self, program: &Program) -> Result<(), String> {
+        let text = serde_json::to_string_pretty(program).map_err(|error| error.to_string())?;
+        self.write("program.json", &text)
+    }
+
+    pub(super) fn observations(&self, records: &[Record]) -> Result<(), String> {
+        let mut text = String::new();
+        for record in records {
+            let line = serde_json::to_string(record).map_err(|error| error.to_string())?;
+            let _ = writeln!(text, "{line}");
+        }
+        self.write("observations.jsonl", &text)
+    }
+
+    pub(super) fn logs(&self, logs: &BTreeMap<(String, LogStream), String>) -> Result<(), String> {
+        for ((process, stream), text) in logs {
+            let stream = match stream {
+                LogStream::Stdout => "stdout",
+                LogStream::Stderr => "stderr",
+            };
+            // The guest says the name: it must not lead out of the folder.
+            let process = process.replace(['/', '\0'], "_");
+            self.write(&format!("{process}.{stream}.log"), text)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), String> {
+        let path = self.path.join(name);
+        fs::write(&path, text).map_err(on(&path))
+    }
+}

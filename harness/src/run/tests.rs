@@ -1,0 +1,237 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    num::NonZeroUsize,
+    path::Path,
+    sync::Mutex,
+};
+
+use kernel_matrix::{BootMode, Capability};
+
+use super::{BootResult, CellResult, Images, Inputs, Observer, Results, RunFolder, run};
+use crate::{
+    adapter::AegisBpf,
+    cell::{Cell, Group},
+    expand::expand,
+    expectation::Program,
+    fake::{FakeHypervisor, Flaw, Guest, Life},
+    interrupt::Interrupt,
+    outcome::{FailCode, InfraCode, Outcome, SkipReason},
+    plan::{Decision, Plan, PlannedCell},
+};
+
+const SCENARIO: &str = include_str!("../../../scenarios/catalogue/open-denied.toml");
+
+fn programs() -> BTreeMap<String, Program> {
+    let scenario = scenarios::catalogue::parse(Path::new("open-denied.toml"), SCENARIO).unwrap();
+    let program = expand(&scenario, &AegisBpf).unwrap();
+    BTreeMap::from([("open-denied.aegisbpf".into(), program)])
+}
+
+fn cell(boot_mode: BootMode) -> Cell {
+    Cell {
+        group: Group {
+            kernel: "6.12".into(),
+            boot_mode,
+        },
+        scenario: "open-denied".into(),
+        agent: "aegisbpf".into(),
+    }
+}
+
+fn boots(flaw: Flaw) -> Life {
+    Life::Boots(Guest {
+        programs: programs().into_iter().collect(),
+        flaw,
+    })
+}
+
+#[derive(Default)]
+struct Retries(Mutex<Vec<String>>);
+
+impl Observer for Retries {
+    fn booting(&self, _: &Group) {}
+    fn boot_retried(&self, _: &Group, why: &str) {
+        self.0.lock().unwrap().push(why.into());
+    }
+    fn booted(&self, _: &BootResult) {}
+    fn cell_started(&self, _: &Cell) {}
+    fn cell_done(&self, _: &CellResult) {}
+}
+
+struct Ran {
+    results: Results,
+    retries: usize,
+    folder: tempfile::TempDir,
+}
+
+fn run_with(
+    cells: &[(Cell, Decision)],
+    lives: impl IntoIterator<Item = Life>,
+    images: &Images<'_>,
+    interrupt: &Interrupt,
+) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let run_folder = RunFolder::create(folder.path(), None).unwrap();
+    let retries = Retries::default();
+    let full = BTreeSet::from([Capability::Btf, Capability::BpfLsm]);
+    let results = run(&Inputs {
+        plan: &Plan {
+            cells: cells
+                .iter()
+                .map(|(cell, decision)| PlannedCell {
+                    cell: cell.clone(),
+                    decision: *decision,
+                })
+                .collect(),
+        },
+        programs: &programs(),
+        capabilities: &BootMode::ALL
+            .map(|mode| (cell(mode).group, mode.limit(&full)))
+            .into(),
+        images,
+        initramfs: Path::new("/guest.cpio"),
+        hypervisor: &FakeHypervisor::new(lives),
+        jobs: NonZeroUsize::new(2).unwrap(),
+        folder: &run_folder,
+        observer: &retries,
+        interrupt,
+    });
+    Ran {
+        results,
+        retries: retries.0.into_inner().unwrap().len(),
+        folder,
+    }
+}
+
+fn outcome_of(lives: impl IntoIterator<Item = Life>) -> (Outcome, usize) {
+    let cells = [(cell(BootMode::BpfLsm), Decision::Run)];
+    let ran = run_with(
+        &cells,
+        lives,
+        &|_| Ok("/vmlinux".into()),
+        &Interrupt::default(),
+    );
+    (ran.results.cells[0].outcome.clone(), ran.retries)
+}
+
+fn fail_code(life: Life) -> Option<FailCode> {
+    match outcome_of([life]).0 {
+        Outcome::Failed { code, .. } => Some(code),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_cell_passes_only_when_the_guest_does_everything_right() {
+    assert_eq!(outcome_of([boots(Flaw::None)]), (Outcome::Passed, 0));
+    let check = |flaw, code| assert_eq!(fail_code(boots(flaw)), Some(code), "{flaw:?}");
+    check(Flaw::AllowsAll, FailCode::NotDenied);
+    check(Flaw::DiesAfter(3), FailCode::GuestDied);
+    check(Flaw::OtherNonce, FailCode::BadFinal);
+    check(Flaw::LosesRecord, FailCode::BadFinal);
+    check(Flaw::Splats, FailCode::KernelSplat);
+}
+
+#[test]
+fn a_boot_that_dies_early_is_repeated_once_and_reported() {
+    let dies = || Life::Dies("Kernel panic - not syncing: timer");
+    assert_eq!(
+        outcome_of([dies(), boots(Flaw::None)]),
+        (Outcome::Passed, 1)
+    );
+    let (outcome, retries) = outcome_of([dies(), dies()]);
+    assert_eq!((outcome.code().as_deref(), retries), (Some("boot"), 1));
+    let (outcome, retries) = outcome_of([Life::GivesUp("no /proc")]);
+    assert_eq!((outcome.code().as_deref(), retries), (Some("boot"), 0));
+}
+
+#[test]
+fn a_kernel_that_is_not_as_the_matrix_says_fails_its_cells() {
+    // The fake always has both, which the matrix denies in this mode.
+    let cells = [(cell(BootMode::NoBtf), Decision::Run)];
+    let lives = [boots(Flaw::None)];
+    let ran = run_with(
+        &cells,
+        lives,
+        &|_| Ok("/vmlinux".into()),
+        &Interrupt::default(),
+    );
+    let code = ran.results.cells[0].outcome.code();
+    assert_eq!(code.as_deref(), Some("capability-mismatch"));
+}
+
+#[test]
+fn a_missing_kernel_is_infrastructure_and_others_run_on() {
+    let images = |group: &Group| match group.boot_mode {
+        BootMode::BpfLsm => Ok("/vmlinux".into()),
+        _ => Err("the mirror is away".into()),
+    };
+    let cells = [
+        (cell(BootMode::NoBtf), Decision::Run),
+        (cell(BootMode::BpfLsm), Decision::Run),
+    ];
+    let lives = [boots(Flaw::None)];
+    let ran = run_with(&cells, lives, &images, &Interrupt::default());
+    assert_eq!(
+        ran.results.cells[0].outcome,
+        Outcome::Infra {
+            code: InfraCode::KernelImage,
+            reason: "the mirror is away".into()
+        }
+    );
+    assert_eq!(ran.results.cells[1].outcome, Outcome::Passed);
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_it_knows() {
+    let reason = SkipReason::MissingCapability(Capability::Btf);
+    let cells = [
+        (cell(BootMode::NoBtf), Decision::Skip { reason }),
+        (cell(BootMode::BpfLsm), Decision::Run),
+    ];
+    let interrupt = Interrupt::default();
+    interrupt.request();
+    let ran = run_with(&cells, [], &|_| Ok("/vmlinux".into()), &interrupt);
+    let outcomes: Vec<_> = ran.results.cells.iter().map(|one| &one.outcome).collect();
+    assert_eq!(outcomes, [&Outcome::Skipped { reason }, &Outcome::NotRun]);
+}
+
+#[test]
+fn a_must_run_cell_that_would_be_skipped_has_failed() {
+    let reason = SkipReason::MissingCapability(Capability::BpfLsm);
+    let cells = [(cell(BootMode::BpfLsm), Decision::UnexpectedSkip { reason })];
+    let ran = run_with(
+        &cells,
+        [],
+        &|_| Ok("/vmlinux".into()),
+        &Interrupt::default(),
+    );
+    let code = ran.results.cells[0].outcome.code();
+    assert_eq!(code.as_deref(), Some("unexpected-skip"));
+}
+
+#[test]
+fn what_was_seen_is_written_down() {
+    let cells = [(cell(BootMode::BpfLsm), Decision::Run)];
+    let lives = [boots(Flaw::AllowsAll)];
+    let ran = run_with(
+        &cells,
+        lives,
+        &|_| Ok("/vmlinux".into()),
+        &Interrupt::default(),
+    );
+    let folder = ran.folder.path();
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let cell = "cells/6.12/bpf-lsm/open-denied/aegisbpf";
+    let line: serde_json::Value = serde_json::from_str(read("cells.jsonl").trim()).unwrap();
+    assert_eq!(line["outcome"], "failed");
+    assert_eq!(line["code"], "not-denied");
+    let outcome: serde_json::Value =
+        serde_json::from_str(&read(&format!("{cell}/outcome.json"))).unwrap();
+    assert_eq!(outcome, line);
+    let actions = programs()["open-denied.aegisbpf"].actions.len();
+    let observations = read(&format!("{cell}/observations.jsonl"));
+    assert_eq!(observations.lines().count(), actions);
+    assert!(read(&format!("{cell}/program.json")).contains("negative"));
+}

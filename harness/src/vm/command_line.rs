@@ -1,0 +1,191 @@
+//! QEMU's command line, as a pure function.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use kernel_matrix::BootMode;
+
+use crate::accel::Accel;
+
+/// The file descriptor on which QEMU speaks QMP. Both sockets are inherited:
+/// no names in the file system, no waiting for them to appear, and the end of
+/// QEMU is the end of the file.
+pub const QMP_FD: i32 = 0;
+/// The file descriptor of the guest's second serial port.
+pub const CONTROL_FD: i32 = 1;
+
+/// What differs between machines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hardware {
+    /// What executes instructions.
+    pub accel: Accel,
+    /// Memory.
+    pub memory_mib: u32,
+    /// Processors.
+    pub processors: u32,
+}
+
+/// One invocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine {
+    /// The same for a boot and for the restores from it.
+    pub hardware: Hardware,
+    /// An uncompressed kernel.
+    pub image: PathBuf,
+    /// The archive with the guest's files.
+    pub initramfs: PathBuf,
+    /// Decides the active LSMs.
+    pub boot_mode: BootMode,
+    /// The kernel's console is written here.
+    pub console: PathBuf,
+    /// Wait for a saved state instead of booting.
+    pub incoming: bool,
+}
+
+impl CommandLine {
+    /// The arguments.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let Hardware {
+            accel,
+            memory_mib,
+            processors,
+        } = &self.hardware;
+        let (accel, cpu) = match accel {
+            Accel::Kvm => ("kvm", "host"),
+            // Without `cx16=off` QEMU 7.2 corrupts state around cmpxchg16b,
+            // and newer kernels panic in most boots.
+            Accel::Tcg => ("tcg,thread=multi", "max,cx16=off"),
+        };
+        let mut arguments: Vec<OsString> = Vec::new();
+        let mut put = |name: &str, value: OsString| arguments.extend([name.into(), value]);
+        put("-accel", accel.into());
+        put("-cpu", cpu.into());
+        put("-m", memory_mib.to_string().into());
+        put("-smp", processors.to_string().into());
+        put("-display", "none".into());
+        put("-kernel", self.image.clone().into());
+        put("-initrd", self.initramfs.clone().into());
+        put("-append", kernel_command_line(self.boot_mode).into());
+        put(
+            "-chardev",
+            with_path("file,id=console,path=", &self.console),
+        );
+        put("-serial", "chardev:console".into());
+        put(
+            "-chardev",
+            format!("socket,id=control,fd={CONTROL_FD}").into(),
+        );
+        put("-serial", "chardev:control".into());
+        put("-chardev", format!("socket,id=qmp,fd={QMP_FD}").into());
+        put("-mon", "chardev=qmp,mode=control".into());
+        if self.incoming {
+            put("-incoming", "defer".into());
+        }
+        arguments.extend(["-nodefaults", "-no-user-config", "-no-reboot"].map(OsString::from));
+        arguments
+    }
+}
+
+/// `loglevel=5` rather than `quiet`, which hides the first line of a
+/// `WARN_ON`. With `panic=-1` and `-no-reboot` a panic ends the machine.
+fn kernel_command_line(boot_mode: BootMode) -> String {
+    let lsm = boot_mode.lsm_parameter();
+    format!("console=ttyS0 panic=-1 loglevel=5 {lsm}")
+}
+
+/// In QEMU's option lists a comma ends a value, and two are one.
+fn with_path(before: &str, path: &Path) -> OsString {
+    let mut argument = OsString::from(before);
+    argument.push(path.to_string_lossy().replace(',', ",,"));
+    argument
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Accel, BootMode, CommandLine, Hardware, kernel_command_line, with_path};
+    use std::path::Path;
+
+    fn shown(accel: Accel, incoming: bool) -> String {
+        let line = CommandLine {
+            hardware: Hardware {
+                accel,
+                memory_mib: 256,
+                processors: 2,
+            },
+            image: "/k/vmlinux".into(),
+            initramfs: "/r/guest.cpio".into(),
+            boot_mode: BootMode::BpfLsm,
+            console: "/r/console.log".into(),
+            incoming,
+        };
+        let words: Vec<String> = line
+            .arguments()
+            .iter()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        words.join(" ").replace(" -", "\n-")
+    }
+
+    #[test]
+    fn a_boot_under_tcg() {
+        insta::assert_snapshot!(shown(Accel::Tcg, false), @r"
+        -accel tcg,thread=multi
+        -cpu max,cx16=off
+        -m 256
+        -smp 2
+        -display none
+        -kernel /k/vmlinux
+        -initrd /r/guest.cpio
+        -append console=ttyS0 panic=-1 loglevel=5 lsm=lockdown,capability,landlock,bpf
+        -chardev file,id=console,path=/r/console.log
+        -serial chardev:console
+        -chardev socket,id=control,fd=1
+        -serial chardev:control
+        -chardev socket,id=qmp,fd=0
+        -mon chardev=qmp,mode=control
+        -nodefaults
+        -no-user-config
+        -no-reboot
+        ");
+    }
+
+    #[test]
+    fn a_restore_under_kvm() {
+        insta::assert_snapshot!(shown(Accel::Kvm, true), @r"
+        -accel kvm
+        -cpu host
+        -m 256
+        -smp 2
+        -display none
+        -kernel /k/vmlinux
+        -initrd /r/guest.cpio
+        -append console=ttyS0 panic=-1 loglevel=5 lsm=lockdown,capability,landlock,bpf
+        -chardev file,id=console,path=/r/console.log
+        -serial chardev:console
+        -chardev socket,id=control,fd=1
+        -serial chardev:control
+        -chardev socket,id=qmp,fd=0
+        -mon chardev=qmp,mode=control
+        -incoming defer
+        -nodefaults
+        -no-user-config
+        -no-reboot
+        ");
+    }
+
+    #[test]
+    fn the_boot_mode_decides_the_active_lsms() {
+        insta::assert_snapshot!(BootMode::ALL.map(kernel_command_line).join("\n"), @r"
+        console=ttyS0 panic=-1 loglevel=5 lsm=lockdown,capability,landlock,bpf
+        console=ttyS0 panic=-1 loglevel=5 lsm=lockdown,capability,landlock,yama
+        console=ttyS0 panic=-1 loglevel=5 lsm=lockdown,capability,landlock,bpf
+        ");
+    }
+
+    #[test]
+    fn a_comma_in_a_path_does_not_end_it() {
+        assert_eq!(with_path("path=", Path::new("/a,b/c")), "path=/a,,b/c");
+    }
+}

@@ -1,0 +1,117 @@
+//! Machines: what a machine is to the rest of the harness, and QEMU behind it.
+
+pub mod command_line;
+pub(crate) mod lifeline;
+mod lines;
+mod qemu;
+mod qmp;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use kernel_matrix::BootMode;
+use thiserror::Error;
+
+use crate::outcome::InfraCode;
+
+pub use lines::Received;
+pub use qemu::Qemu;
+
+/// What starts machines.
+pub trait Hypervisor: Sync {
+    /// Start one; it is running, but has not said anything yet.
+    fn boot(&self, spec: &BootSpec) -> Result<Box<dyn Booted>, VmError>;
+}
+
+/// What to boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootSpec {
+    /// An uncompressed kernel (ELF), or whatever QEMU's `-kernel` takes.
+    pub image: PathBuf,
+    /// See [`crate::initramfs`].
+    pub initramfs: PathBuf,
+    /// Decides the kernel's command line.
+    pub boot_mode: BootMode,
+    /// Where the console log goes; it exists.
+    pub folder: PathBuf,
+}
+
+/// A running machine with a line to the guest's runner. Dropping it ends it.
+pub trait Machine: Send {
+    /// Send one line, with its newline.
+    fn send(&mut self, line: &str) -> io::Result<()>;
+    /// The next line from the guest.
+    fn receive(&mut self, deadline: Instant) -> Received;
+    /// End the machine and return what its kernel wrote on the console.
+    fn end(self: Box<Self>) -> Result<String, VmError>;
+}
+
+/// A machine that was booted and can be saved.
+pub trait Booted: Machine {
+    /// Save its state and end it.
+    fn save(self: Box<Self>) -> Result<Box<dyn Snapshot>, VmError>;
+}
+
+/// The saved state of a machine. Dropping it removes it.
+pub trait Snapshot: Send + Sync {
+    /// A fresh machine that goes on from there; its console log goes into the
+    /// folder, which exists.
+    fn restore(&self, folder: &Path) -> Result<Box<dyn Machine>, VmError>;
+}
+
+/// What can go wrong with a machine, never with what it runs.
+#[derive(Debug, Error)]
+pub enum VmError {
+    /// QEMU is not there, or not executable.
+    #[error("cannot run {program}: {source}; `cargo xtask setup` installs QEMU")]
+    Start {
+        /// What was run.
+        program: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// QEMU ended before it could be spoken to.
+    #[error("QEMU ended at once: {said}\ncommand: {command}")]
+    Refused {
+        /// The end of its standard error.
+        said: String,
+        /// The whole command.
+        command: String,
+    },
+    /// QEMU did not do what it was told.
+    #[error("QEMU cannot {command}: {reason}")]
+    Command {
+        /// The QMP command.
+        command: &'static str,
+        /// What it answered.
+        reason: String,
+    },
+    /// A file of a machine.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+impl VmError {
+    /// What it is in a report.
+    pub const fn code(&self) -> InfraCode {
+        match self {
+            Self::Start { .. } | Self::Refused { .. } => InfraCode::QemuStart,
+            Self::Command { .. } => InfraCode::Snapshot,
+            Self::File { .. } => InfraCode::Disk,
+        }
+    }
+
+    /// For `map_err`.
+    pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::File { path, source }
+    }
+}

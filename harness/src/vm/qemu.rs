@@ -1,0 +1,250 @@
+//! Machines that QEMU runs.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{
+    BootSpec, Booted, Hypervisor, Machine, Received, Snapshot, VmError,
+    command_line::{CommandLine, Hardware},
+    lifeline,
+    lines::Lines,
+    qmp::{Qmp, QmpError},
+};
+use crate::interrupt::{Interrupt, ProcessGuard};
+
+/// The console's log in the folder of a machine.
+pub(super) const CONSOLE_LOG: &str = "console.log";
+/// What QEMU itself says, there.
+const QEMU_LOG: &str = "qemu.log";
+/// The end of QEMU's words that an error shows.
+const LAST_WORDS_BYTES: u64 = 2048;
+/// For 60 MB; a busy disk delays it.
+const MIGRATION: Duration = Duration::from_mins(1);
+/// No limit: the machine is stopped, nothing competes with it.
+const BYTES_PER_SECOND: u64 = 1 << 40;
+
+/// QEMU as found on this host.
+#[derive(Debug, Clone)]
+pub struct Qemu {
+    /// The executable.
+    pub program: PathBuf,
+    /// The machines it makes.
+    pub hardware: Hardware,
+    /// Ends them.
+    pub interrupt: Interrupt,
+}
+
+impl Qemu {
+    fn start(&self, line: CommandLine) -> Result<QemuMachine, VmError> {
+        let folder = line.console.parent().unwrap_or(Path::new("."));
+        let log_path = folder.join(QEMU_LOG);
+        let log = File::create(&log_path).map_err(VmError::file(&log_path))?;
+        let (qmp, qmp_theirs) = UnixStream::pair().map_err(VmError::file(folder))?;
+        let (control, control_theirs) = UnixStream::pair().map_err(VmError::file(folder))?;
+        let mut command = Command::new(&self.program);
+        command
+            .args(line.arguments())
+            .stdin(Stdio::from(OwnedFd::from(qmp_theirs)))
+            .stdout(Stdio::from(OwnedFd::from(control_theirs)))
+            .stderr(log);
+        lifeline::tie(&mut command);
+        let child = command.spawn().map_err(|source| VmError::Start {
+            program: self.program.clone(),
+            source,
+        })?;
+        // The command holds the other ends: with them open here, the end of
+        // QEMU would not be the end of the file.
+        let shown = format!("{command:?}");
+        drop(command);
+        let guard = self.interrupt.guard(child.id());
+        let process = Process {
+            child,
+            guard: Some(guard),
+        };
+        let qmp = Qmp::greet(qmp).map_err(|error| VmError::Refused {
+            said: match last_words(&log_path) {
+                Ok(said) if !said.is_empty() => said,
+                _ => error.to_string(),
+            },
+            command: shown,
+        })?;
+        Ok(QemuMachine {
+            process,
+            qmp,
+            control: Lines::new(control),
+            line,
+            qemu: self.clone(),
+        })
+    }
+}
+
+impl Hypervisor for Qemu {
+    fn boot(&self, spec: &BootSpec) -> Result<Box<dyn Booted>, VmError> {
+        let machine = self.start(CommandLine {
+            hardware: self.hardware.clone(),
+            image: spec.image.clone(),
+            initramfs: spec.initramfs.clone(),
+            boot_mode: spec.boot_mode,
+            console: spec.folder.join(CONSOLE_LOG),
+            incoming: false,
+        })?;
+        Ok(Box::new(machine))
+    }
+}
+
+/// A child that is killed and reaped when dropped.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    guard: Option<ProcessGuard>,
+}
+
+impl Process {
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        // Before it is reaped: then its number may become another's.
+        self.guard = None;
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+#[derive(Debug)]
+struct QemuMachine {
+    process: Process,
+    qmp: Qmp,
+    control: Lines,
+    line: CommandLine,
+    qemu: Qemu,
+}
+
+impl QemuMachine {
+    fn execute(
+        &mut self,
+        command: &'static str,
+        arguments: &serde_json::Value,
+    ) -> Result<(), VmError> {
+        let result = self.qmp.execute(command, arguments);
+        result.map(drop).map_err(refused(command))
+    }
+
+    fn announce_migration(&mut self) -> Result<(), VmError> {
+        let events = json!({"capabilities": [{"capability": "events", "state": true}]});
+        self.execute("migrate-set-capabilities", &events)
+    }
+
+    fn migrate(&mut self, command: &'static str, uri: &str) -> Result<(), VmError> {
+        self.execute(command, &json!({"uri": uri}))?;
+        self.qmp
+            .await_migration(Instant::now() + MIGRATION)
+            .map_err(refused(command))
+    }
+}
+
+fn refused(command: &'static str) -> impl FnOnce(QmpError) -> VmError {
+    move |error| VmError::Command {
+        command,
+        reason: error.to_string(),
+    }
+}
+
+impl Machine for QemuMachine {
+    fn send(&mut self, line: &str) -> io::Result<()> {
+        self.control.send(line)
+    }
+
+    fn receive(&mut self, deadline: Instant) -> Received {
+        self.control.receive(deadline)
+    }
+
+    fn end(mut self: Box<Self>) -> Result<String, VmError> {
+        self.process.end();
+        let path = &self.line.console;
+        let bytes = fs::read(path).map_err(VmError::file(path))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+impl Booted for QemuMachine {
+    fn save(mut self: Box<Self>) -> Result<Box<dyn Snapshot>, VmError> {
+        let folder = TempDir::with_prefix("aegisbpf-vm-")
+            .map_err(VmError::file(&std::env::temp_dir().join("aegisbpf-vm-*")))?;
+        let state = folder.path().join("state");
+        self.announce_migration()?;
+        let speed = json!({"max-bandwidth": BYTES_PER_SECOND});
+        self.execute("migrate-set-parameters", &speed)?;
+        self.execute("stop", &json!({}))?;
+        self.migrate("migrate", &format!("exec:cat > {}", quoted(&state)))?;
+        self.process.end();
+        Ok(Box::new(QemuSnapshot {
+            state,
+            _folder: folder,
+            line: self.line.clone(),
+            qemu: self.qemu.clone(),
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct QemuSnapshot {
+    state: PathBuf,
+    /// Removed with everything in it.
+    _folder: TempDir,
+    line: CommandLine,
+    qemu: Qemu,
+}
+
+impl Snapshot for QemuSnapshot {
+    fn restore(&self, folder: &Path) -> Result<Box<dyn Machine>, VmError> {
+        let mut machine = self.qemu.start(CommandLine {
+            console: folder.join(CONSOLE_LOG),
+            incoming: true,
+            ..self.line.clone()
+        })?;
+        machine.announce_migration()?;
+        let from = format!("exec:cat {}", quoted(&self.state));
+        machine.migrate("migrate-incoming", &from)?;
+        machine.execute("cont", &json!({}))?;
+        Ok(Box::new(machine))
+    }
+}
+
+/// As one word of a shell's.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
+}
+
+fn last_words(log: &Path) -> io::Result<String> {
+    let mut file = File::open(log)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+    use std::path::Path;
+
+    #[test]
+    fn a_path_is_one_word_of_the_shell() {
+        assert_eq!(quoted(Path::new("/tmp/a b")), "'/tmp/a b'");
+        assert_eq!(quoted(Path::new("/tmp/it's")), r"'/tmp/it'\''s'");
+    }
+}
