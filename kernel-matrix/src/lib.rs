@@ -11,6 +11,7 @@
 //! | [`kernel`] | one kernel: pinned, or the user's own |
 //! | [`series`], [`tier`], [`capability`], [`boot_mode`] | the words for it |
 //! | [`unknown`] | a name that is none of those known, and the likeliest one |
+//! | [`resolve`], [`debian_version`] | the newest package of a series |
 //! | [`mirror`], [`apt_sources`] | where Debian's archives are |
 //! | [`http`], [`fetch`] | a download that resumes, and is verified |
 //! | [`deb`], [`kernel_package`] | files out of a package; which one is the kernel |
@@ -28,6 +29,7 @@ pub mod bzimage;
 pub mod cache;
 pub mod capability;
 pub mod deb;
+pub mod debian_version;
 pub mod digest;
 pub mod fetch;
 pub mod http;
@@ -41,6 +43,7 @@ pub mod payload;
 pub mod place;
 pub mod progress;
 pub mod record;
+pub mod resolve;
 pub mod series;
 pub mod store;
 pub mod store_error;

@@ -46,6 +46,9 @@ impl PlaceError {
     }
 }
 
+/// How the names of unfinished files begin.
+const UNFINISHED: &str = ".new-";
+
 /// Make a folder and those above it.
 pub fn make_folder(path: &Path) -> Result<(), PlaceError> {
     fs::create_dir_all(path).map_err(|cause| PlaceError::new(path, cause))
@@ -58,7 +61,7 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), PlaceError> {
     make_folder(folder)?;
     let place = || -> io::Result<()> {
         let mut temporary = tempfile::Builder::new()
-            .prefix(".new-")
+            .prefix(UNFINISHED)
             .permissions(fs::Permissions::from_mode(0o644))
             .tempfile_in(folder)?;
         temporary.write_all(content)?;
@@ -67,6 +70,24 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), PlaceError> {
         sync_folder(folder)
     };
     place().map_err(|cause| PlaceError::new(path, cause))
+}
+
+/// Remove what [`write_atomically`] left in a folder when its process was
+/// killed. Only for the one who alone writes there.
+pub fn remove_unfinished(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(UNFINISHED.as_bytes())
+        {
+            // Not trusted by anyone, so only the room is lost.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Give a finished file its final name.

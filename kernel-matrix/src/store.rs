@@ -163,6 +163,7 @@ impl Store {
         folder: &Path,
         progress: &dyn Progress,
     ) -> Result<Record, StoreError> {
+        place::remove_unfinished(folder);
         let subject = kernel.series.to_string();
         let download = self
             .cache

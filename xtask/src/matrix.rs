@@ -3,12 +3,15 @@
 mod list;
 mod progress;
 mod show;
+mod update;
 
 use std::{collections::BTreeSet, path::PathBuf, time::Instant};
 
 use anyhow::{Result, anyhow};
 use clap::Subcommand;
-use kernel_matrix::{BootMode, Kernel, Matrix, Store, Tier, cache};
+use kernel_matrix::{
+    BootMode, Kernel, Matrix, MirrorError, Mirrors, Store, Tier, cache, mirror::Origin,
+};
 
 pub use self::progress::KernelProgress;
 use crate::exit_code::{ExitCode, OrExit as _};
@@ -49,6 +52,15 @@ enum Command {
         #[command(flatten)]
         mirror: MirrorArgs,
     },
+    /// Pin the newest package of each kernel in matrix.toml: read the signed
+    /// index of its suite and write matrix.lock.
+    Update {
+        /// Only say what would change.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        mirror: MirrorArgs,
+    },
     /// Show all that is known about one kernel.
     Show {
         /// A series such as 6.12.
@@ -69,8 +81,12 @@ pub struct MirrorArgs {
     /// The Debian mirror: the address of a folder that has debian/ and
     /// debian-security/ in it. Default: $AEGISBPF_DEBIAN_MIRROR, else the
     /// apt sources of this machine if it runs Debian.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = mirror_address)]
     pub mirror: Option<String>,
+}
+
+fn mirror_address(address: &str) -> Result<String, MirrorError> {
+    Mirrors::from_base(Origin::Flag, address).map(|_| address.to_owned())
 }
 
 /// Reads a tier, with the names in the help.
@@ -81,14 +97,15 @@ pub fn tier_parser() -> impl clap::builder::TypedValueParser<Value = Tier> {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let matrix = Matrix::load().or_exit(ExitCode::Usage)?;
+    let load = || Matrix::load().or_exit(ExitCode::Usage);
     let open = |mirror| -> Result<Store> {
         let folder = cache::folder().or_exit(ExitCode::Usage)?;
         Ok(Store::open(&folder, mirror))
     };
     match args.command {
+        Command::Update { dry_run, mirror } => update::run(mirror.mirror.as_deref(), dry_run),
         Command::List { tier, json } => {
-            let store = open(None)?;
+            let (matrix, store) = (load()?, open(None)?);
             let kernels = matrix.in_tier(tier.unwrap_or(Tier::Nightly));
             let rows: Vec<_> = kernels
                 .map(|kernel| list::Row::new(kernel, store.is_present(kernel)))
@@ -108,6 +125,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             tier,
             mirror,
         } => {
+            let matrix = load()?;
             let kernels = selected(&matrix, &kernels, tier)?;
             fetch(&open(mirror.mirror)?, &kernels)
         }
@@ -118,7 +136,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         } => {
             let kernel = match (kernel, kernel_image) {
                 (_, Some(path)) => Kernel::from_image(&path).or_exit(ExitCode::Usage)?,
-                (name, None) => matrix
+                (name, None) => load()?
                     .kernel(&name.unwrap_or_default())
                     .or_exit(ExitCode::Usage)?
                     .clone(),

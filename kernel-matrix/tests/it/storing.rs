@@ -157,6 +157,16 @@ fn a_file_without_a_record_is_not_trusted() {
 }
 
 #[test]
+fn what_a_killed_process_left_unfinished_is_removed() {
+    let case = Case::new(&[]);
+    let path = case.boot_image(BootMode::BpfLsm).expect("made");
+    fs::write(path.with_file_name(".new-abc"), "half").expect("written");
+    fs::remove_file(&path).expect("removed");
+    case.boot_image(BootMode::BpfLsm).expect("made again");
+    assert_eq!(case.files(), ["record.json", "vmlinux", "vmlinuz"]);
+}
+
+#[test]
 fn threads_that_want_the_same_kernel_download_it_once() {
     let case = Case::new(&[]);
     let store = case.store();

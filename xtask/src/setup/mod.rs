@@ -6,6 +6,7 @@ mod core_source;
 mod debian_index;
 mod debian_rust_src;
 mod debian_signature;
+pub(crate) mod debian_suite;
 mod lock;
 mod packages;
 mod slot;

@@ -1,0 +1,166 @@
+//! From what is wanted to which package exactly: choosing from a suite's
+//! `Packages` index.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::{
+    debian_version::DebianVersion,
+    manifest::{Archive, Pin, Wanted},
+};
+
+/// A package that has the kernel in it is larger than this; the package of
+/// the same name that only depends on it has a few kilobytes.
+const SMALLEST_KERNEL: u64 = 1_000_000;
+
+/// A paragraph of the index that lacks something.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the index of {suite} has no usable {field} for package {package}")]
+pub struct IndexError {
+    suite: String,
+    package: String,
+    field: &'static str,
+}
+
+/// The newest package with the kernel that is wanted; `None` if the suite has
+/// none (any more). `packages` is the text of the index.
+pub fn newest(wanted: &Wanted, packages: &str) -> Result<Option<Pin>, IndexError> {
+    let mut newest: Option<Pin> = None;
+    for paragraph in packages.split("\n\n") {
+        let fields = fields(paragraph);
+        let Some(package) = fields.get("Package") else {
+            continue;
+        };
+        if !is_of_series(package, wanted) {
+            continue;
+        }
+        let pin = pin(wanted, package, &fields)?;
+        let newer = newest.as_ref().is_none_or(|newest| {
+            DebianVersion::new(&newest.version) < DebianVersion::new(&pin.version)
+        });
+        if pin.size >= SMALLEST_KERNEL && newer {
+            newest = Some(pin);
+        }
+    }
+    Ok(newest)
+}
+
+/// `linux-image-6.12.117+deb13-cloud-amd64`, or `linux-binary-…` since 6.19.
+fn is_of_series(package: &str, wanted: &Wanted) -> bool {
+    ["linux-image-", "linux-binary-"].iter().any(|kind| {
+        package
+            .strip_prefix(kind)
+            .and_then(|rest| rest.strip_suffix(&format!("-{}", wanted.flavour)))
+            .and_then(|version| version.strip_prefix(&wanted.series.to_string()))
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
+}
+
+fn fields(paragraph: &str) -> BTreeMap<&str, &str> {
+    paragraph
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_once(": "))
+        .collect()
+}
+
+fn pin(wanted: &Wanted, package: &str, fields: &BTreeMap<&str, &str>) -> Result<Pin, IndexError> {
+    let missing = |field| IndexError {
+        suite: wanted.suite.clone(),
+        package: package.into(),
+        field,
+    };
+    let text = |field| fields.get(field).copied().ok_or_else(|| missing(field));
+    Ok(Pin {
+        series: wanted.series,
+        package: package.into(),
+        version: text("Version")?.into(),
+        archive: Archive::of_suite(&wanted.suite),
+        path: text("Filename")?.into(),
+        size: text("Size")?.parse().map_err(|_| missing("Size"))?,
+        sha256: text("SHA256")?.parse().map_err(|_| missing("SHA256"))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tier::Tier;
+
+    const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn wanted(series: &str) -> Wanted {
+        Wanted {
+            series: series.parse().expect("a series"),
+            suite: "trixie-backports".into(),
+            flavour: "cloud-amd64".into(),
+            tier: Tier::Pr,
+            capabilities: [].into(),
+        }
+    }
+
+    fn index(packages: &[(&str, &str, u32)]) -> String {
+        let paragraph = |(package, version, size): &(&str, &str, u32)| {
+            format!(
+                "Package: {package}\nVersion: {version}\nDescription: a\n  b: c\n\
+                 Filename: pool/{package}_{version}.deb\nSize: {size}\nSHA256: {SHA256}\n"
+            )
+        };
+        packages
+            .iter()
+            .map(paragraph)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    #[test]
+    fn the_newest_package_with_the_kernel_in_it_is_chosen() {
+        let index = index(&[
+            ("linux-image-6.12-cloud-amd64", "6.12.999-1", 2_000_000),
+            (
+                "linux-image-6.12.9+deb13-cloud-amd64",
+                "6.12.9-1",
+                2_000_000,
+            ),
+            (
+                "linux-image-6.12.90+deb13-cloud-amd64",
+                "6.12.90-1",
+                2_000_000,
+            ),
+            ("linux-image-6.12.90+deb13-rt-amd64", "6.12.99-1", 2_000_000),
+            (
+                "linux-image-6.1.99+deb13-cloud-amd64",
+                "6.1.99-1",
+                2_000_000,
+            ),
+            ("linux-image-7.3.4+deb13-cloud-amd64", "7.3.4-1", 2_000),
+            ("linux-binary-7.3.4+deb13-cloud-amd64", "7.3.4-1", 2_000_000),
+            (
+                "linux-binary-unsigned-7.3.5+deb13-cloud-amd64",
+                "7.3.5-1",
+                2_000_000,
+            ),
+        ]);
+        for (series, package) in [
+            ("6.12", Some("linux-image-6.12.90+deb13-cloud-amd64")),
+            ("7.3", Some("linux-binary-7.3.4+deb13-cloud-amd64")),
+            ("6.2", None),
+            ("6.13", None),
+        ] {
+            let pin = newest(&wanted(series), &index).expect("a sound index");
+            let found = pin.as_ref().map(|pin| pin.package.as_str());
+            assert_eq!(found, package, "{series}");
+        }
+    }
+
+    #[test]
+    fn an_index_that_lacks_a_field_is_refused_by_name() {
+        let index = index(&[("linux-image-6.12.9-cloud-amd64", "6.12.9-1", 2_000_000)]);
+        for field in ["Version", "Filename", "Size", "SHA256"] {
+            let index = index.replace(&format!("{field}:"), "Other:");
+            let error = newest(&wanted("6.12"), &index).expect_err(field);
+            assert!(error.to_string().contains(field), "{error}");
+        }
+    }
+}
