@@ -246,28 +246,27 @@ fn load_into(
     image: &Image,
     mechanism: Mechanism,
 ) -> Result<Generation, GenerationError> {
-    let btf_bytes = match mechanism {
-        Mechanism::Lsm => facts::read_btf().map_err(|source| GenerationError::Io {
+    let needs_types =
+        mechanism == Mechanism::Lsm && HOOKS.iter().any(|(_, domain)| is_on(image, *domain));
+    let (btf, layout) = if needs_types {
+        let bytes = facts::read_btf().map_err(|source| GenerationError::Io {
             what: "cannot read the kernel's BTF".into(),
             source,
-        })?,
-        Mechanism::Tracepoints => Vec::new(),
-    };
-    let (btf, layout) = match mechanism {
-        Mechanism::Lsm => (
-            Some(Btf::parse(&btf_bytes, Endianness::default()).map_err(EbpfError::BtfError)?),
-            layout::globals(&btf_bytes)?,
-        ),
-        Mechanism::Tracepoints => (None, Vec::new()),
+        })?;
+        let btf = Btf::parse(&bytes, Endianness::default()).map_err(EbpfError::BtfError)?;
+        (Some(btf), layout::globals(&bytes)?)
+    } else {
+        (None, Vec::new())
     };
     let mut object = load_object(number, image, btf.as_ref(), &layout)?;
     let meta = meta(image, mechanism);
     let maps = contents::Maps { generation: number };
     contents::write(maps, image, &meta)?;
     contents::verify(maps, image, &meta)?;
-    let attached = match &btf {
-        Some(btf) => attach_hooks(&mut object, number, image, btf)?,
-        None => {
+    let attached = match (mechanism, &btf) {
+        (Mechanism::Lsm, Some(btf)) => attach_hooks(&mut object, number, image, btf)?,
+        (Mechanism::Lsm, None) => Vec::new(),
+        (Mechanism::Tracepoints, _) => {
             attach_tracepoints(&mut object, image)?;
             Vec::new()
         }
@@ -318,6 +317,10 @@ fn load_object(
     Ok(loader.load(OBJECT)?)
 }
 
+fn is_on(image: &Image, domain: Domain) -> bool {
+    image.modes.of(domain) != Mode::Off
+}
+
 fn attach_hooks(
     object: &mut Ebpf,
     number: u64,
@@ -326,7 +329,7 @@ fn attach_hooks(
 ) -> Result<Vec<Attached>, GenerationError> {
     let mut attached = Vec::new();
     for (hook, domain) in HOOKS {
-        if image.modes.of(domain) == Mode::Off {
+        if !is_on(image, domain) {
             continue;
         }
         let program: &mut Lsm = program(object, hook)?;
@@ -351,7 +354,7 @@ fn attach_hooks(
 fn attach_tracepoints(object: &mut Ebpf, image: &Image) -> Result<(), GenerationError> {
     let mut loaded = Vec::new();
     for (name, category, tracepoint, domain, may_be_missing) in TRACEPOINTS {
-        if image.modes.of(domain) == Mode::Off {
+        if !is_on(image, domain) {
             continue;
         }
         let program: &mut TracePoint = program(object, name)?;
@@ -461,7 +464,7 @@ pub fn adopt(number: u64, image: &Image) -> Option<Generation> {
     let wanted = meta(image, Mechanism::Lsm);
     let hooks_attached = HOOKS
         .iter()
-        .filter(|(_, domain)| image.modes.of(*domain) != Mode::Off)
+        .filter(|(_, domain)| is_on(image, *domain))
         .all(|(hook, _)| found.attached.iter().any(|attached| attached.hook == *hook));
     let maps = contents::Maps { generation: number };
     (found.meta == wanted && hooks_attached && contents::verify(maps, image, &wanted).is_ok())

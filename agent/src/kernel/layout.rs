@@ -1,8 +1,15 @@
 //! Offsets and argument positions from the running kernel's BTF. A missing
 //! member is an error with its name; nothing has a default.
 
+use std::{
+    fs::File,
+    io::{self, Write as _},
+    os::fd::AsRawFd as _,
+};
+
 use aegisbpf_abi::names::global;
-use btf_rs::{Btf, BtfType, Type};
+use btf_rs::{Backend, Btf, BtfType, Type};
+use rustix::fs::{MemfdFlags, memfd_create};
 use thiserror::Error;
 
 /// Why the kernel's types cannot be used.
@@ -11,6 +18,9 @@ pub enum LayoutError {
     /// The BTF cannot be parsed.
     #[error("cannot parse the kernel's BTF: {0}")]
     Parse(#[from] btf_rs::Error),
+    /// No copy of it can be made.
+    #[error("cannot copy the kernel's BTF: {0}")]
+    Copy(#[from] io::Error),
     /// The type does not exist.
     #[error("the kernel's BTF has no {kind} {name:?}")]
     NoType {
@@ -61,8 +71,15 @@ const ARGUMENTS: [(&str, &str, &str); 4] = [
 ];
 
 /// The value of every global that describes the kernel.
+///
+/// The types are looked up in a mapped copy: parsing all of them takes a
+/// hundred times longer than finding the few that matter, and the file in
+/// sysfs cannot be mapped before Linux 6.16.
 pub fn globals(btf: &[u8]) -> Result<Vec<(&'static str, u64)>, LayoutError> {
-    let types = Types(Btf::from_bytes(btf)?);
+    let mut copy = File::from(memfd_create("btf", MemfdFlags::CLOEXEC).map_err(io::Error::from)?);
+    copy.write_all(btf)?;
+    let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
+    let types = Types(Btf::from_file_with_backend(path, Backend::Mmap)?);
     let mut values = Vec::new();
     for (name, structure, way) in MEMBERS {
         values.push((name, types.offset(structure, way)?));

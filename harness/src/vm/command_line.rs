@@ -92,7 +92,7 @@ impl CommandLine {
 /// `WARN_ON`. With `panic=-1` and `-no-reboot` a panic ends the machine.
 fn kernel_command_line(boot_mode: BootMode) -> String {
     let lsm = boot_mode.lsm_parameter();
-    format!("console=ttyS0 panic=-1 loglevel=5 {lsm}")
+    format!("console=ttyS0 panic=-1 loglevel=5 norandmaps {lsm}")
 }
 
 /// In QEMU's option lists a comma ends a value, and two are one.
@@ -138,7 +138,7 @@ mod tests {
         -display none
         -kernel /k/vmlinux
         -initrd /r/guest.cpio
-        -append console=ttyS0 panic=-1 loglevel=5 lsm=lockdown,capability,landlock,bpf
+        -append console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf
         -chardev file,id=console,path=/r/console.log
         -serial chardev:console
         -chardev socket,id=control,fd=1
@@ -161,7 +161,7 @@ mod tests {
         -display none
         -kernel /k/vmlinux
         -initrd /r/guest.cpio
-        -append console=ttyS0 panic=-1 loglevel=5 lsm=lockdown,capability,landlock,bpf
+        -append console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf
         -chardev file,id=console,path=/r/console.log
         -serial chardev:console
         -chardev socket,id=control,fd=1
@@ -178,9 +178,9 @@ mod tests {
     #[test]
     fn the_boot_mode_decides_the_active_lsms() {
         insta::assert_snapshot!(BootMode::ALL.map(kernel_command_line).join("\n"), @r"
-        console=ttyS0 panic=-1 loglevel=5 lsm=lockdown,capability,landlock,bpf
-        console=ttyS0 panic=-1 loglevel=5 lsm=lockdown,capability,landlock,yama
-        console=ttyS0 panic=-1 loglevel=5 lsm=lockdown,capability,landlock,bpf
+        console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf
+        console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,yama
+        console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf
         ");
     }
 
