@@ -4,7 +4,7 @@
 //! it. Whoever reads slowly makes the ring fill, which the kernel counts and
 //! which denies nothing less.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{fmt::Write as _, io, path::PathBuf, time::Duration};
 
 use aegisbpf_abi::{Event, Mode, Operation, RuleRef, names::shared_map};
 use aya::maps::MapError;
@@ -61,8 +61,7 @@ pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut reload = signal(SignalKind::hangup())?;
-    let in_force =
-        bring_into_force(&settings.policy, settings.mode, None).map_err(|(error, _)| error)?;
+    let in_force = bring_into_force(&settings.policy, settings.mode)?;
     warn_of_fallback(&in_force);
     announce(&in_force, settings.mode)?;
     let mut reporter = Reporter::new(in_force);
@@ -78,7 +77,7 @@ pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
             ready = denials.readable_mut() => ready?.clear_ready(),
             ready = audits.readable_mut() => ready?.clear_ready(),
             _ = ticks.tick() => {}
-            Some(()) = reload.recv() => reporter = reporter.reload(settings)?,
+            Some(()) = reload.recv() => reporter.reload(settings)?,
             () = either(&mut terminate, &mut interrupt) => break,
         }
     }
@@ -126,7 +125,10 @@ fn announce(in_force: &InForce, mode: Mode) -> io::Result<()> {
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Turns events into lines, and counts them.
@@ -231,17 +233,15 @@ impl Reporter {
         if event.generation != self.in_force.generation.number {
             return None;
         }
-        match RuleRef(event.rule).index() {
-            Some(index) => Some(Candidate::Rule(index as usize)),
-            None => {
-                let end = event.text.iter().position(|byte| *byte == 0);
-                let text = &event.text[..end.unwrap_or(event.text.len())];
-                Some(
-                    self.matcher
-                        .find(operation, text, event.folder_fd, event.pid),
-                )
-            }
+        if let Some(index) = RuleRef(event.rule).index() {
+            return Some(Candidate::Rule(index as usize));
         }
+        let end = event.text.iter().position(|byte| *byte == 0);
+        let text = &event.text[..end.unwrap_or(event.text.len())];
+        Some(
+            self.matcher
+                .find(operation, text, event.folder_fd, event.pid),
+        )
     }
 
     fn report_losses(&mut self) -> Result<(), DaemonError> {
@@ -254,42 +254,27 @@ impl Reporter {
     }
 
     /// Take the policy file as it is now, or go on with what is in force.
-    fn reload(self, settings: &Settings) -> Result<Self, DaemonError> {
-        let Self {
-            in_force,
-            matcher,
-            counters,
-            delivered_denials,
-            delivered_audits,
-        } = self;
-        let (in_force, matcher, reason) =
-            match bring_into_force(&settings.policy, settings.mode, Some(in_force)) {
-                Ok(new) => {
-                    let matcher = Matcher::new(&new.policy);
-                    (new, matcher, None)
-                }
-                Err((error, Some(old))) => {
-                    eprintln!("aegisbpf: the policy was refused, the old one goes on: {error}");
-                    (old, matcher, Some(error.to_string()))
-                }
-                Err((error, None)) => return Err(error.into()),
-            };
+    fn reload(&mut self, settings: &Settings) -> io::Result<()> {
+        let reason = match bring_into_force(&settings.policy, settings.mode) {
+            Ok(new) => {
+                self.matcher = Matcher::new(&new.policy);
+                self.in_force = new;
+                None
+            }
+            Err(error) => {
+                eprintln!("aegisbpf: the policy was refused, the old one goes on: {error}");
+                Some(error.to_string())
+            }
+        };
         record::write(&Record::Policy {
             result: if reason.is_none() {
                 "applied"
             } else {
                 "refused"
             },
-            policy_digest: hex(&in_force.generation.meta.digest),
-            generation: in_force.generation.number,
+            policy_digest: hex(&self.in_force.generation.meta.digest),
+            generation: self.in_force.generation.number,
             reason,
-        })?;
-        Ok(Self {
-            in_force,
-            matcher,
-            counters,
-            delivered_denials,
-            delivered_audits,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What is true of the prerequisites and of the pinned state. Nothing is
 //! taken from a file that says so: the kernel is asked.
 
-use std::process;
+use std::{fmt::Write as _, process};
 
 use aegisbpf_abi::{ABI_VERSION, Meta, Mode};
 use serde::Serialize;
@@ -195,14 +195,17 @@ impl Health {
         let mut table = String::new();
         for check in &self.checks {
             let mark = if check.ok { "ok  " } else { "FAIL" };
-            table += &format!("{mark}  {:<22} {}\n", check.name, check.detail);
+            let _ = writeln!(table, "{mark}  {:<22} {}", check.name, check.detail);
         }
         let Domains {
             file,
             exec,
             network,
         } = self.domains;
-        table += &format!("\nfile: {file}   exec: {exec}   network: {network}\n");
+        let _ = write!(
+            table,
+            "\nfile: {file}   exec: {exec}   network: {network}\n"
+        );
         table
     }
 

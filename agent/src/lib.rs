@@ -14,6 +14,7 @@
 //! | [`daemon`] | the running agent: rings, signals, reloads |
 //! | [`record`] | what is said on standard output, as JSON lines |
 //! | [`fallback`] | finding the rule behind a path without BPF LSM |
+//! | [`detach`] | ending enforcement |
 //! | [`health`] | what is true of the pinned state and the prerequisites |
 //! | [`lock`] | one daemon at a time |
 //! | [`paths`] | where things are |
@@ -21,6 +22,7 @@
 
 pub mod canary;
 pub mod daemon;
+pub mod detach;
 pub mod exit_code;
 pub mod fallback;
 pub mod health;

@@ -4,9 +4,9 @@ use std::{path::PathBuf, process};
 
 use aegisbpf::{
     daemon::{self, DaemonError, Settings},
+    detach::{self, DetachError},
     exit_code::ExitCode,
     health,
-    kernel::pins,
     lock::{Lock, LockError},
     paths,
 };
@@ -80,7 +80,7 @@ fn main() -> process::ExitCode {
     match Cli::parse().command {
         Command::Run { policy, mode } => run(policy, mode).into(),
         Command::Health { json } => show_health(json),
-        Command::Detach => detach().into(),
+        Command::Detach => end_enforcement().into(),
         Command::Canary { .. } => ExitCode::Ok.into(),
     }
 }
@@ -143,20 +143,14 @@ fn show_health(json: bool) -> process::ExitCode {
     health.exit_code()
 }
 
-fn detach() -> ExitCode {
+fn end_enforcement() -> ExitCode {
     let _lock = match take_lock() {
         Ok(lock) => lock,
         Err(code) => return code,
     };
-    match pins::generations() {
-        Ok(generations) if generations.is_empty() => {
-            return fail(ExitCode::Unhealthy, &"nothing is attached");
-        }
-        Ok(_) => {}
-        Err(error) => return fail(ExitCode::Internal, &error),
-    }
-    match pins::remove_all() {
+    match detach::detach() {
         Ok(()) => ExitCode::Ok,
+        Err(error @ DetachError::Nothing) => fail(ExitCode::Unhealthy, &error),
         Err(error) => fail(ExitCode::Internal, &error),
     }
 }

@@ -7,7 +7,7 @@
 //! Until the switch the old generation decides; when the canary fails, it is
 //! given the word back.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, io, path::Path};
 
 use aegisbpf_abi::Mode;
 use thiserror::Error;
@@ -71,8 +71,10 @@ pub enum StartError {
 fn list(problems: &[(String, ResolveError)]) -> String {
     problems
         .iter()
-        .map(|(rule, problem)| format!("\n  rule {rule:?}: {problem}"))
-        .collect()
+        .fold(String::new(), |mut text, (rule, problem)| {
+            let _ = write!(text, "\n  rule {rule:?}: {problem}");
+            text
+        })
 }
 
 impl StartError {
@@ -107,31 +109,20 @@ pub struct InForce {
     pub adopted: bool,
 }
 
-/// Bring a policy into force. `old` is the generation this process holds, to
-/// be replaced; at the start there is none.
-pub fn bring_into_force(
-    path: &Path,
-    mode: Mode,
-    old: Option<InForce>,
-) -> Result<InForce, (StartError, Option<InForce>)> {
-    let before = match generation::active() {
-        Ok(before) => before,
-        Err(error) => return Err((error.into(), old)),
-    };
-    match attempt(path, mode, before) {
-        Ok(new) => {
-            drop(old);
-            remove_all_but(new.generation.number);
-            Ok(new)
-        }
-        Err(error) => {
-            if before == 0 {
-                // Nothing was in force, so nothing stays.
-                let _ = pins::remove_all();
-            }
-            Err((error, old))
-        }
+/// Bring a policy into force, in place of the one that is, if any.
+pub fn bring_into_force(path: &Path, mode: Mode) -> Result<InForce, StartError> {
+    let before = generation::active()?;
+    let attempted = attempt(path, mode, before);
+    match &attempted {
+        Ok(new) => remove_all_but(new.generation.number),
+        // Nothing was in force, so nothing stays.
+        Err(_) if before == 0 => pins::remove_all().map_err(|source| StartError::Io {
+            what: "cannot remove what a refused policy left",
+            source,
+        })?,
+        Err(_) => {}
     }
+    attempted
 }
 
 fn attempt(path: &Path, mode: Mode, before: u64) -> Result<InForce, StartError> {

@@ -88,7 +88,7 @@ pub fn verify(maps: Maps, image: &Image, meta: &Meta) -> Result<(), ContentsErro
     let map = maps.open(rule_map::NETWORKS).map_err(named)?;
     let trie: LpmTrie<MapData, AddressKey, PortRules> = map.try_into().map_err(named)?;
     let mut found = BTreeMap::new();
-    for entry in trie.iter() {
+    for entry in &trie {
         let (key, rules) = entry.map_err(named)?;
         let prefix = u8::try_from(key.prefix_len()).unwrap_or(u8::MAX);
         found.insert((key.data(), prefix), rules);

@@ -84,7 +84,7 @@ pub fn read_btf() -> io::Result<Vec<u8>> {
 pub fn bpffs() -> Result<(), String> {
     let mend = format!("mount it: mount -t bpf bpf {}", paths::BPFFS);
     match statfs(Path::new(paths::BPFFS)) {
-        Ok(status) if status.f_type as i64 == BPF_FS_MAGIC => Ok(()),
+        Ok(status) if status.f_type == BPF_FS_MAGIC => Ok(()),
         Ok(_) => Err(format!("{} is no BPF file system; {mend}", paths::BPFFS)),
         Err(error) => Err(format!("{}: {error}; {mend}", paths::BPFFS)),
     }

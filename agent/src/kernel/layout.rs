@@ -95,10 +95,9 @@ struct Types(Btf);
 impl Types {
     /// Byte offset of a member, through nested structures.
     fn offset(&self, structure: &str, way: &[&str]) -> Result<u64, LayoutError> {
-        let found = self.0.resolve_types_by_name(structure)?.into_iter();
+        let mut found = self.0.resolve_types_by_name(structure)?.into_iter();
         let mut current = found
-            .filter(|found| matches!(found, Type::Struct(_)))
-            .next_back()
+            .rfind(|found| matches!(found, Type::Struct(_)))
             .ok_or_else(|| LayoutError::NoType {
                 kind: "struct",
                 name: structure.to_owned(),

@@ -12,6 +12,10 @@
 //! without padding, so that any bytes are a valid value and every byte is
 //! defined.
 #![no_std]
+#![expect(
+    clippy::inline_always,
+    reason = "calls between BPF functions are limited and cost more than these bodies"
+)]
 
 pub mod counter;
 pub mod event;

@@ -1,0 +1,66 @@
+//! Ending enforcement: every pin removed, every hook let go by the kernel.
+
+use std::{
+    io, thread,
+    time::{Duration, Instant},
+};
+
+use aya::programs::{links::LinkError, loaded_links};
+use thiserror::Error;
+
+use crate::kernel::{generation, pins};
+
+/// How long the kernel may take to let go.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The kernel frees links behind our back and tells nobody, so it is asked.
+const INTERVAL: Duration = Duration::from_millis(2);
+
+/// Why enforcement may go on.
+#[derive(Debug, Error)]
+pub enum DetachError {
+    /// There is nothing.
+    #[error("nothing is attached")]
+    Nothing,
+    /// A pin cannot be read or removed.
+    #[error("cannot remove the pins: {0}")]
+    Pins(#[from] io::Error),
+    /// The kernel cannot be asked.
+    #[error("cannot list the kernel's links: {0}")]
+    Links(#[from] LinkError),
+    /// Somebody else holds a link.
+    #[error("the pins are gone, but the kernel still holds links {0:?}: another process has them")]
+    Held(Vec<u32>),
+}
+
+/// Remove everything, and return when no hook of ours can deny any more.
+pub fn detach() -> Result<(), DetachError> {
+    let generations = pins::generations()?;
+    if generations.is_empty() {
+        return Err(DetachError::Nothing);
+    }
+    let ours: Vec<u32> = generations
+        .iter()
+        // One that cannot be read has nothing attached that we could name.
+        .filter_map(|number| generation::pinned(*number).ok())
+        .flat_map(|generation| generation.attached)
+        .map(|attached| attached.link_id)
+        .collect();
+    pins::remove_all()?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut held = Vec::new();
+        for link in loaded_links() {
+            let id = link?.id();
+            if ours.contains(&id) {
+                held.push(id);
+            }
+        }
+        if held.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(DetachError::Held(held));
+        }
+        thread::sleep(INTERVAL);
+    }
+}
