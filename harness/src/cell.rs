@@ -37,7 +37,7 @@ impl Cell {
     /// What the guest calls it: the stem of a file name. It is the same in
     /// every group, so that one initramfs serves all of them.
     pub fn program_name(&self) -> String {
-        format!("{}.{}", self.scenario, self.agent)
+        program_name(&self.scenario, &self.agent)
     }
 
     /// Its folder below a run's folder of cells.
@@ -58,6 +58,11 @@ impl Cell {
             self.scenario
         )
     }
+}
+
+/// See [`Cell::program_name`].
+pub fn program_name(scenario: &str, agent: &str) -> String {
+    format!("{scenario}.{agent}")
 }
 
 impl fmt::Display for Group {

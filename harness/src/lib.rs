@@ -33,7 +33,7 @@ pub mod interrupt;
 pub mod judge;
 pub mod outcome;
 pub mod plan;
-//REPORT
+pub mod report;
 pub mod run;
 pub mod session;
 pub mod vm;

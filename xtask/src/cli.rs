@@ -6,7 +6,7 @@
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
-use crate::{build, deny, matrix, setup, test};
+use crate::{build, deny, doctor, e2e, matrix, setup, test};
 
 /// Everything this project does, from set-up to reports.
 ///
@@ -30,11 +30,17 @@ pub enum Task {
     /// Build the BPF object, the agent and the guest's executables (release,
     /// static); print where they are.
     Build(build::Args),
+    /// Say what is there, what is missing and how to mend it, and which
+    /// accelerator works.
+    Doctor(doctor::Args),
     /// Run all tests and checks: formatting, clippy, unit, property, snapshot
     /// and tidy tests, dependencies, and the smoke tier of `e2e`.
     Test(test::Args),
     /// Check licences, sources and advisories of the dependencies.
     Deny(deny::Args),
+    /// Boot kernels in QEMU, put the agent through scenarios, judge it and
+    /// report.
+    E2e(e2e::Args),
     /// List the kernels that are tested, download them, show one.
     Matrix(matrix::Args),
     /// Print a completion script for a shell; it completes `xtask`, so it
@@ -62,9 +68,11 @@ pub fn main() -> std::process::ExitCode {
 fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Setup(args) => setup::run(&args),
+        Task::Doctor(args) => doctor::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Deny(args) => deny::run(&args),
         Task::Build(args) => build::run(args),
+        Task::E2e(args) => e2e::run(&args),
         Task::Matrix(args) => matrix::run(args),
         Task::Completions { shell } => {
             clap_complete::generate(shell, &mut command(), "xtask", &mut std::io::stdout());

@@ -7,6 +7,8 @@
 pub mod build;
 pub mod cli;
 pub mod deny;
+pub mod doctor;
+pub mod e2e;
 pub mod exit_code;
 pub mod matrix;
 pub mod process;

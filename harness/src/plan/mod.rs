@@ -90,6 +90,14 @@ impl Plan {
         Self { cells }
     }
 
+    /// How many cells run.
+    pub fn to_run(&self) -> usize {
+        self.cells
+            .iter()
+            .filter(|planned| planned.decision == Decision::Run)
+            .count()
+    }
+
     /// The machines that have something to run, with their cells.
     pub fn groups(&self) -> Vec<(Group, Vec<Cell>)> {
         let mut groups: Vec<(Group, Vec<Cell>)> = Vec::new();

@@ -117,16 +117,18 @@ impl RunFolder {
     /// Write down what became of a cell: a line of `cells.jsonl`, and its
     /// `outcome.json` when it was to run.
     pub(super) fn record(&self, result: &CellResult) -> Result<(), String> {
-        let mut line = json!({
-            "cell": result.cell.to_string(),
+        let line = json!({
+            "kernel": result.cell.group.kernel,
+            "boot_mode": result.cell.group.boot_mode,
+            "scenario": result.cell.scenario,
+            "agent": result.cell.agent,
+            "outcome": result.outcome.kind(),
+            "code": result.outcome.code(),
+            "reason": result.outcome.reason(),
             "seconds": result.took.map(|took| took.as_secs_f64()),
             "restore_seconds": result.restored_in.map(|took| took.as_secs_f64()),
             "rerun": self.rerun_command(&result.cell),
         });
-        let outcome = serde_json::to_value(&result.outcome).map_err(|error| error.to_string())?;
-        if let (Some(line), Some(outcome)) = (line.as_object_mut(), outcome.as_object()) {
-            line.extend(outcome.clone());
-        }
         let folder = self.cell_path(&result.cell);
         if folder.is_dir() {
             let path = folder.join("outcome.json");

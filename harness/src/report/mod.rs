@@ -1,0 +1,49 @@
+//! What people and machines read afterwards. Each format is a pure function
+//! of a [`Report`], in a module of its own.
+
+mod html;
+mod json;
+mod junit;
+mod summary;
+
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+
+pub use json::{
+    BootReport, CellReport, Report, RunInfo, RunReport, SCHEMA_VERSION, Seconds, Timings, Totals,
+    schema,
+};
+
+use crate::{atomic, run::RunFolder};
+
+/// Write every format into the run's folder. The error names the file.
+pub fn write(report: &Report, folder: &RunFolder) -> Result<(), String> {
+    let json = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
+    let logs = |cell: &CellReport| folder.cell_logs(&cell.cell());
+    let formats = [
+        ("report.json", json + "\n"),
+        ("junit.xml", junit::render(report)?),
+        ("summary.md", summary::render(report)),
+        ("report.html", html::render(report, &logs)),
+    ];
+    for (name, content) in formats {
+        let path = folder.path().join(name);
+        atomic::write(&path, content.as_bytes())
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The name of a run's folder: the time it started, and the process.
+pub fn run_name(started: SystemTime, process: u32) -> String {
+    let started = DateTime::<Utc>::from(started);
+    format!("{}-{process}", started.format("%Y%m%dT%H%M%SZ"))
+}
+
+fn time(started: SystemTime) -> String {
+    DateTime::<Utc>::from(started).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests;

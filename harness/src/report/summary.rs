@@ -1,0 +1,122 @@
+//! `summary.md`: the result on one screen, for a pull request or a job.
+
+use std::fmt::Write as _;
+
+use super::json::{CellReport, Report};
+use crate::outcome::OutcomeKind;
+
+pub(super) fn render(report: &Report) -> String {
+    let mut text = String::from("# End-to-end run\n\n");
+    let totals = &report.totals;
+    let _ = writeln!(
+        text,
+        "**{}**: {} passed, {} failed, {} skipped, {} infrastructure, {} not run; tier {}, {} s, {}, {} at a time.\n",
+        headline(report),
+        totals.passed,
+        totals.failed,
+        totals.skipped,
+        totals.infra,
+        totals.not_run,
+        report.run.tier,
+        report.run.seconds.round(),
+        report.run.accelerator,
+        report.run.jobs,
+    );
+    if let Some(timing) = &report.timings.cells_that_start_the_agent {
+        let _ = writeln!(
+            text,
+            "A cell that starts the agent took {:.2} s (median of {}; 95 %: {:.2} s).\n",
+            timing.median_seconds, timing.count, timing.p95_seconds
+        );
+    }
+    matrix(&mut text, report);
+    trouble(&mut text, report);
+    for boot in &report.boots {
+        if let Some(why) = &boot.retried {
+            let _ = writeln!(
+                text,
+                "- {}/{} was booted twice: {}",
+                boot.kernel,
+                boot.boot_mode,
+                escaped(why)
+            );
+        }
+    }
+    text
+}
+
+/// The run in one word or two.
+pub(super) fn headline(report: &Report) -> &'static str {
+    let totals = &report.totals;
+    if totals.failed > 0 {
+        "failed"
+    } else if report.run.interrupted {
+        "interrupted"
+    } else if totals.infra + totals.not_run > 0 {
+        "not judged completely"
+    } else if totals.passed == 0 {
+        "nothing was run"
+    } else {
+        "passed"
+    }
+}
+
+fn matrix(text: &mut String, report: &Report) {
+    let machines = report.machines();
+    let head: Vec<String> = machines
+        .iter()
+        .map(|(kernel, mode)| format!("{kernel} {mode}"))
+        .collect();
+    let _ = writeln!(text, "| scenario | {} |", head.join(" | "));
+    let _ = writeln!(text, "| --- |{}", " :-: |".repeat(machines.len()));
+    for scenario in report.scenarios() {
+        let _ = write!(text, "| {scenario} |");
+        for (kernel, mode) in &machines {
+            let shown: Vec<&str> = report
+                .at(kernel, mode, scenario)
+                .map(|cell| mark(cell.outcome))
+                .collect();
+            let _ = write!(text, " {} |", shown.join(" "));
+        }
+        text.push('\n');
+    }
+    text.push_str("\n✅ passed ❌ failed ➖ skipped ⚠️ infrastructure ❔ not run\n\n");
+}
+
+const fn mark(outcome: OutcomeKind) -> &'static str {
+    match outcome {
+        OutcomeKind::Passed => "✅",
+        OutcomeKind::Failed => "❌",
+        OutcomeKind::Skipped => "➖",
+        OutcomeKind::Infra => "⚠️",
+        OutcomeKind::NotRun => "❔",
+    }
+}
+
+fn trouble(text: &mut String, report: &Report) {
+    let bad = |cell: &&CellReport| matches!(cell.outcome, OutcomeKind::Failed | OutcomeKind::Infra);
+    for cell in report.cells.iter().filter(bad) {
+        let _ = writeln!(
+            text,
+            "- **{}** `{}`: {}\n  `{}`",
+            cell.code.as_deref().unwrap_or_default(),
+            cell.id(),
+            escaped(cell.reason.as_deref().unwrap_or_default()),
+            cell.rerun
+        );
+    }
+}
+
+/// Reasons quote what agents and kernels say: not to be taken for markup.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' => safe.push(' '),
+            '<' => safe.push_str("&lt;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' => safe.extend(['\\', c]),
+            c => safe.push(c),
+        }
+    }
+    safe
+}

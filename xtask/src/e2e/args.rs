@@ -1,0 +1,95 @@
+//! The command line of `cargo xtask e2e`.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use clap::{
+    ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser as _},
+};
+use harness::{accel::Accel, plan::Filter};
+use kernel_matrix::{BootMode, Tier};
+
+use super::Options;
+use crate::matrix::{MirrorArgs, tier_parser};
+
+/// Boots kernels in QEMU, puts the agent through scenarios and judges it.
+///
+/// Exit codes: 0 every cell passed or was skipped for a reason; 1 a cell
+/// failed; 2 bad usage, such as an unknown kernel or scenario; 3 a cell could
+/// not be judged: download, QEMU, machine, disk; 130 interrupted, with the
+/// reports written.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+pub struct Args {
+    /// Kernels and scenarios of this tier and the ones before it.
+    #[arg(long, default_value = "pr", value_parser = tier_parser())]
+    tier: Tier,
+    /// Only this kernel, of whatever tier; may be repeated.
+    #[arg(long = "kernel", value_name = "SERIES")]
+    kernels: Vec<String>,
+    /// Only scenarios whose id matches, such as 'open-*'; may be repeated.
+    #[arg(long = "scenario", value_name = "GLOB")]
+    scenarios: Vec<String>,
+    /// Only this boot mode; may be repeated.
+    #[arg(long = "boot-mode", value_name = "MODE", value_parser = boot_mode_parser())]
+    boot_modes: Vec<BootMode>,
+    /// How many machines run at a time [default: one for each processor].
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// What executes the guests' instructions.
+    #[arg(long, value_enum, default_value_t = AccelChoice::Auto)]
+    accel: AccelChoice,
+    /// Where the results go [default: a new folder in target/e2e, with a link
+    /// `latest` to it].
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Print the report (or, with --list, the plan) as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print the plan and run nothing.
+    #[arg(long)]
+    pub(super) list: bool,
+    /// A kernel of your own instead: a bzImage or a vmlinux ELF file.
+    #[arg(long, value_name = "PATH", conflicts_with = "kernels")]
+    kernel_image: Option<PathBuf>,
+    #[command(flatten)]
+    mirror: MirrorArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AccelChoice {
+    /// KVM where it really works, else TCG.
+    Auto,
+    /// The processor, through /dev/kvm.
+    Kvm,
+    /// QEMU's translator.
+    Tcg,
+}
+
+impl Args {
+    pub(super) fn options(&self) -> Options {
+        Options {
+            filter: Filter {
+                tier: self.tier,
+                kernels: self.kernels.clone(),
+                scenarios: self.scenarios.clone(),
+                boot_modes: self.boot_modes.clone(),
+            },
+            jobs: self.jobs,
+            accel: match self.accel {
+                AccelChoice::Auto => None,
+                AccelChoice::Kvm => Some(Accel::Kvm),
+                AccelChoice::Tcg => Some(Accel::Tcg),
+            },
+            report: self.report.clone(),
+            kernel_image: self.kernel_image.clone(),
+            mirror: self.mirror.mirror.clone(),
+            artifacts: None,
+        }
+    }
+}
+
+fn boot_mode_parser() -> impl clap::builder::TypedValueParser<Value = BootMode> {
+    PossibleValuesParser::new(BootMode::ALL.map(BootMode::name))
+        .try_map(|name| name.parse::<BootMode>())
+}

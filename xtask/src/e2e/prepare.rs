@@ -1,0 +1,170 @@
+//! From a request to a plan, before anything is built or booted.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, anyhow};
+use harness::{
+    Adapter, AegisBpf, Group, Plan,
+    accel::{self, Accel, Detection},
+    expand::expand,
+    expectation::Program,
+    initramfs::{self, GuestFiles, InitramfsError},
+    plan::{PlanKernel, select},
+};
+use kernel_matrix::{BootMode, Capability, Kernel, Matrix, Progress, Store};
+use scenarios::Catalogue;
+
+use super::Options;
+use crate::{
+    build::Artifacts,
+    exit_code::{ExitCode, OrExit as _},
+    setup, workspace,
+};
+
+/// Everything that is known before anything is built.
+pub(super) struct Prepared {
+    pub(super) plan: Plan,
+    /// By the name the guest knows them by.
+    pub(super) programs: BTreeMap<String, Program>,
+    pub(super) capabilities: BTreeMap<Group, BTreeSet<Capability>>,
+    kernels: BTreeMap<String, Kernel>,
+    adapter: AegisBpf,
+}
+
+impl Prepared {
+    pub(super) fn new(options: &Options) -> Result<Self> {
+        let kernels = kernels(options.kernel_image.as_deref())?;
+        let folder = workspace::root().join("scenarios/catalogue");
+        let catalogue = Catalogue::read(&folder).or_exit(ExitCode::Usage)?;
+        let plan_kernels: Vec<PlanKernel> = kernels.iter().map(plan_kernel).collect();
+        let selection =
+            select(&options.filter, &plan_kernels, catalogue.iter()).or_exit(ExitCode::Usage)?;
+        let adapter = AegisBpf;
+        let plan = Plan::new(&selection, &[&adapter]);
+
+        let mut programs = BTreeMap::new();
+        for scenario in &selection.scenarios {
+            let program = expand(scenario, &adapter).or_exit(ExitCode::Usage)?;
+            programs.insert(
+                harness::cell::program_name(&scenario.id, adapter.name()),
+                program,
+            );
+        }
+        let mut capabilities = BTreeMap::new();
+        for kernel in &selection.kernels {
+            for (boot_mode, able) in &kernel.capabilities {
+                let group = Group {
+                    kernel: kernel.name.clone(),
+                    boot_mode: *boot_mode,
+                };
+                capabilities.insert(group, able.clone());
+            }
+        }
+        Ok(Self {
+            plan,
+            programs,
+            capabilities,
+            kernels: kernels
+                .into_iter()
+                .map(|kernel| (kernel.series.to_string(), kernel))
+                .collect(),
+            adapter,
+        })
+    }
+
+    /// The ELF file that boots a group.
+    pub(super) fn image(
+        &self,
+        store: &Store,
+        group: &Group,
+        progress: &dyn Progress,
+    ) -> Result<PathBuf, String> {
+        let kernel = self
+            .kernels
+            .get(&group.kernel)
+            .ok_or_else(|| format!("there is no kernel {}", group.kernel))?;
+        store
+            .boot_image(kernel, group.boot_mode, progress)
+            .map_err(|error| error.to_string())
+    }
+
+    /// KVM is tried with a kernel of the plan. Where that cannot be had, the
+    /// cells that need it will say so; the others run without KVM.
+    pub(super) fn accel(
+        &self,
+        forced: Option<Accel>,
+        cache: &Path,
+        image: &dyn Fn(&Group) -> Result<PathBuf, String>,
+    ) -> Result<Detection> {
+        let first = self.plan.groups().into_iter().next();
+        let kernel = match (forced, first) {
+            (Some(_), _) => PathBuf::new(),
+            (None, None) => {
+                return Ok(Detection {
+                    accel: Accel::Tcg,
+                    reason: "nothing is to run".into(),
+                });
+            }
+            (None, Some((group, _))) => match image(&group) {
+                Ok(kernel) => kernel,
+                Err(reason) => {
+                    return Ok(Detection {
+                        accel: Accel::Tcg,
+                        reason: format!("there is no kernel to try KVM with: {reason}"),
+                    });
+                }
+            },
+        };
+        accel::detect(setup::qemu(), &kernel, cache, forced).or_exit(ExitCode::Infrastructure)
+    }
+
+    pub(super) fn write_initramfs(
+        &self,
+        artifacts: &Artifacts,
+        to: &Path,
+    ) -> Result<(), InitramfsError> {
+        let files = GuestFiles {
+            runner: artifacts.guest_runner.clone(),
+            probe: artifacts.probe.clone(),
+            agents: vec![(
+                self.adapter.executable().to_owned(),
+                artifacts.agent.clone(),
+            )],
+            programs: self
+                .programs
+                .iter()
+                .map(|(name, program)| (name.clone(), program.for_guest()))
+                .collect(),
+        };
+        initramfs::write(&files, to)
+    }
+}
+
+fn kernels(image: Option<&Path>) -> Result<Vec<Kernel>> {
+    if let Some(image) = image {
+        let image = std::path::absolute(image)
+            .with_context(|| format!("cannot use {}", image.display()))
+            .or_exit(ExitCode::Usage)?;
+        return Ok(vec![Kernel::from_image(&image).or_exit(ExitCode::Usage)?]);
+    }
+    let matrix = Matrix::load().or_exit(ExitCode::Usage)?;
+    let kernels: Vec<Kernel> = matrix.kernels().cloned().collect();
+    if kernels.is_empty() {
+        return Err(anyhow!("the kernel matrix is empty")).or_exit(ExitCode::Usage);
+    }
+    Ok(kernels)
+}
+
+fn plan_kernel(kernel: &Kernel) -> PlanKernel {
+    PlanKernel {
+        name: kernel.series.to_string(),
+        tier: kernel.tier,
+        capabilities: BootMode::ALL
+            .into_iter()
+            .map(|mode| (mode, kernel.capabilities_in(mode)))
+            .collect(),
+    }
+}

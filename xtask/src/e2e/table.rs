@@ -1,0 +1,123 @@
+//! The table of results for a terminal, and the verdict below it.
+
+use std::{fmt::Write as _, path::Path};
+
+use console::style;
+use harness::{
+    outcome::OutcomeKind,
+    report::{CellReport, Report},
+};
+
+use super::terminal;
+
+/// A sign for an outcome; coloured for people.
+pub(super) fn mark(kind: OutcomeKind, colour: bool) -> String {
+    let (sign, styled) = match kind {
+        OutcomeKind::Passed => ("✓", style("✓").green()),
+        OutcomeKind::Failed => ("✗", style("✗").red().bold()),
+        OutcomeKind::Skipped => ("–", style("–").dim()),
+        OutcomeKind::Infra => ("!", style("!").yellow().bold()),
+        OutcomeKind::NotRun => ("?", style("?").yellow()),
+    };
+    if colour {
+        styled.for_stderr().force_styling(true).to_string()
+    } else {
+        sign.into()
+    }
+}
+
+/// Scenarios by machines; a machine's column is headed by a number that is
+/// explained above.
+pub(super) fn of(report: &Report) -> String {
+    let colour = terminal() && console::colors_enabled_stderr();
+    render(report, colour)
+}
+
+fn render(report: &Report, colour: bool) -> String {
+    let machines = report.machines();
+    let mut columns: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (kernel, mode) in machines {
+        match columns.last_mut() {
+            Some((last, modes)) if *last == kernel => modes.push(mode),
+            _ => columns.push((kernel, vec![mode])),
+        }
+    }
+    let scenarios = report.scenarios();
+    let width = scenarios.iter().map(|one| one.len()).max().unwrap_or(0);
+    let mut rows = vec![format!("{:width$}", "")];
+    for (kernel, modes) in &columns {
+        let _ = write!(rows[0], "  {kernel:0$}", column_width(kernel, modes));
+    }
+    for scenario in scenarios {
+        let mut row = format!("{scenario:width$}");
+        for (kernel, modes) in &columns {
+            let marks: Vec<String> = modes
+                .iter()
+                .map(|mode| {
+                    let cells = report.at(kernel, mode, scenario);
+                    let marks: Vec<String> = cells.map(|cell| mark(cell.outcome, colour)).collect();
+                    marks.concat()
+                })
+                .collect();
+            // By hand: colours have a length, too.
+            let shown = (modes.len() * 2).saturating_sub(1);
+            let rest = column_width(kernel, modes).saturating_sub(shown);
+            let _ = write!(row, "  {}{:rest$}", marks.join(" "), "");
+        }
+        rows.push(row);
+    }
+    let modes = columns.first().map(|(_, modes)| modes.join(", "));
+    rows.push(String::new());
+    rows.push(format!(
+        "{} passed  {} failed  {} skipped  {} infrastructure  {} not run; in each column: {}",
+        mark(OutcomeKind::Passed, colour),
+        mark(OutcomeKind::Failed, colour),
+        mark(OutcomeKind::Skipped, colour),
+        mark(OutcomeKind::Infra, colour),
+        mark(OutcomeKind::NotRun, colour),
+        modes.unwrap_or_default()
+    ));
+    let rows: Vec<&str> = rows.iter().map(|row| row.trim_end()).collect();
+    format!("\n{}\n", rows.join("\n"))
+}
+
+fn column_width(kernel: &str, modes: &[&str]) -> usize {
+    (modes.len() * 2).saturating_sub(1).max(kernel.len())
+}
+
+/// What came of it, what to look at, and how to run a bad cell again.
+pub(super) fn verdict(report: &Report, folder: &Path) -> String {
+    let mut text = String::new();
+    let bad = |cell: &&CellReport| matches!(cell.outcome, OutcomeKind::Failed | OutcomeKind::Infra);
+    for cell in report.cells.iter().filter(bad) {
+        let _ = writeln!(
+            text,
+            "{} {}: {} {}\n    {}",
+            cell.outcome,
+            cell.id(),
+            cell.code.as_deref().unwrap_or(""),
+            cell.reason.as_deref().unwrap_or(""),
+            cell.rerun
+        );
+    }
+    let totals = &report.totals;
+    let _ = write!(
+        text,
+        "{} passed, {} failed, {} skipped, {} infrastructure, {} not run, in {:.0} s",
+        totals.passed,
+        totals.failed,
+        totals.skipped,
+        totals.infra,
+        totals.not_run,
+        report.run.seconds
+    );
+    if let Some(timing) = &report.timings.cells_that_start_the_agent {
+        let _ = write!(
+            text,
+            "; a cell that starts the agent took {:.2} s (median of {}; 95 %: {:.2} s)",
+            timing.median_seconds, timing.count, timing.p95_seconds
+        );
+    }
+    let _ = write!(text, "\n{}", folder.join("report.html").display());
+    text
+}
