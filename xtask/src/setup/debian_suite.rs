@@ -61,7 +61,13 @@ fn small_file(mirrors: &Mirrors, archive: Archive, path: &str) -> Result<Vec<u8>
 }
 
 /// Downloads a file that an index describes.
-pub(super) fn download(mirrors: &Mirrors, archive: Archive, info: &FileInfo, to: &Path, stage: &Stage) -> Result<()> {
+pub(super) fn download(
+    mirrors: &Mirrors,
+    archive: Archive,
+    info: &FileInfo,
+    to: &Path,
+    stage: &Stage,
+) -> Result<()> {
     let urls = mirrors.urls(archive, &info.path)?;
     let download = Download {
         subject: info.path.rsplit('/').next().unwrap_or(&info.path),

@@ -6,14 +6,16 @@ mod summary;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use kernel_matrix::Tier;
 
 use self::summary::{Row, Verdict};
 use crate::exit_code::{ExitCode, OrExit as _};
 use crate::process::Invocation;
 use crate::progress::Stages;
-use crate::{build, deny, setup, workspace};
+use crate::{build, deny, e2e, setup, workspace};
 
 /// What to leave out.
 #[derive(Debug, clap::Args)]
@@ -59,7 +61,25 @@ fn end_to_end(args: &Args) -> Row {
     if args.no_e2e {
         return Row::not_run(NAME, "--no-e2e");
     }
-    Row::not_run(NAME, "not wired")
+    let started = Instant::now();
+    let code = match e2e::end_to_end(&e2e::Options::tier(Tier::Smoke)) {
+        Ok(done) => {
+            eprintln!("   cells  in {}", done.folder.join("summary.md").display());
+            done.exit_code
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::of(&error)
+        }
+    };
+    Row {
+        name: NAME,
+        verdict: match code {
+            ExitCode::Ok => Verdict::Passed,
+            code => Verdict::Failed(code),
+        },
+        took: Some(started.elapsed()),
+    }
 }
 
 fn cargo() -> Invocation {

@@ -9,7 +9,12 @@ const PREFIX: &str = "cargo xtask";
 /// Whether commands in this file are meant for readers or machines of today.
 fn is_checked(name: &str) -> bool {
     let document = !name.contains('/') || name.starts_with("docs/");
-    (document && name.ends_with(".md")) || name.starts_with(".github/") || name == ".ci/run"
+    (document
+        && std::path::Path::new(name)
+            .extension()
+            .is_some_and(|e| e == "md"))
+        || name.starts_with(".github/")
+        || name == ".ci/run"
 }
 
 /// The commands in a text: after the prefix, to the end of the code span or
