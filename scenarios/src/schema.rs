@@ -244,7 +244,6 @@ pub enum Expect {
 
 /// The errnos a scenario may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[expect(clippy::upper_case_acronyms, reason = "the kernel's own names")]
 pub enum Errno {
     /// 1
     EPERM,
@@ -270,7 +269,6 @@ impl Errno {
 
 /// The signals a scenario may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[expect(clippy::upper_case_acronyms, reason = "the kernel's own names")]
 pub enum SignalName {
     /// 9
     SIGKILL,
