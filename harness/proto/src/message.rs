@@ -87,7 +87,8 @@ pub struct Facts {
     pub release: String,
     /// The active LSMs in order, from `/sys/kernel/security/lsm`.
     pub lsm: Vec<String>,
-    /// Whether `/sys/kernel/btf/vmlinux` exists and is not empty.
+    /// Whether `/sys/kernel/btf/vmlinux` is there and begins as type
+    /// information does.
     pub btf: bool,
 }
 

@@ -1,6 +1,9 @@
 //! What this machine's kernel says of itself.
 
-use std::fs;
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+};
 
 use harness_proto::Facts;
 
@@ -12,8 +15,17 @@ pub(super) fn read() -> Facts {
             .into_owned(),
         // A kernel without securityfs has no LSM that can be asked for.
         lsm: parse_lsm(&fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default()),
-        btf: fs::metadata("/sys/kernel/btf/vmlinux").is_ok_and(|file| file.len() > 0),
+        btf: File::open("/sys/kernel/btf/vmlinux").is_ok_and(is_btf),
     }
+}
+
+/// The file is there whenever the kernel's image has such a section; whether
+/// it is type information, its first bytes tell.
+fn is_btf(mut file: impl Read) -> bool {
+    const MAGIC: u16 = 0xeb9f;
+    let mut magic = [0; 2];
+    let read: io::Result<()> = file.read_exact(&mut magic);
+    read.is_ok() && u16::from_ne_bytes(magic) == MAGIC
 }
 
 fn parse_lsm(text: &str) -> Vec<String> {
@@ -26,7 +38,7 @@ fn parse_lsm(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_lsm;
+    use super::{is_btf, parse_lsm};
 
     #[test]
     fn the_active_lsms_keep_their_order() {
@@ -37,5 +49,13 @@ mod tests {
         );
         check("capability\n", &["capability"]);
         check("", &[]);
+    }
+
+    #[test]
+    fn type_information_is_known_by_its_magic() {
+        let magic = 0xeb9f_u16.to_ne_bytes();
+        assert!(is_btf(&[magic[0], magic[1], 1, 0][..]));
+        assert!(!is_btf(&[0, 0, 1, 0][..]));
+        assert!(!is_btf(&magic[..1]));
     }
 }
