@@ -19,7 +19,6 @@ use crate::matrix::{MirrorArgs, tier_parser};
 /// not be judged: download, QEMU, machine, disk; 130 interrupted, with the
 /// reports written.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Args {
     /// Kernels and scenarios of this tier and the ones before it.
     #[arg(long, default_value = "pr", value_parser = tier_parser())]

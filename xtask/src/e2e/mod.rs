@@ -111,12 +111,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 pub fn end_to_end(options: &Options) -> Result<Done> {
     // Whatever is wrong with the request is said before anything is built.
     let prepared = Prepared::new(options)?;
-    let artifacts = match &options.artifacts {
-        Some(artifacts) => artifacts.clone(),
-        None => {
-            let build = build::Options::new(setup::for_vms()?)?;
-            build::build(&build).or_exit(ExitCode::Infrastructure)?
-        }
+    let artifacts = if let Some(artifacts) = &options.artifacts {
+        artifacts.clone()
+    } else {
+        let build = build::Options::new(setup::for_vms()?)?;
+        build::build(&build).or_exit(ExitCode::Infrastructure)?
     };
     let started = SystemTime::now();
     let folder = report_folder(options.report.as_deref(), started)?;
