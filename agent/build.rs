@@ -10,7 +10,7 @@ fn main() {
     let folder = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     // Where `cargo xtask build` leaves it, for plain `cargo build` and editors.
     let object = env::var(OBJECT).unwrap_or_else(|_| {
-        format!("{folder}/../target/bpf/bpfel-unknown-none/release/aegisbpf-programs")
+        format!("{folder}/../target/bpf/bpfel-unknown-none/bpf/aegisbpf-programs")
     });
     if !Path::new(&object).is_file() {
         eprintln!(

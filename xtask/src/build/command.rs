@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Options;
+use super::{OBJECT_VARIABLE, Options};
 use crate::process::Invocation;
 
 /// Cargo profile of the BPF programs; see the root Cargo.toml.
@@ -50,7 +50,7 @@ pub(super) fn bpf_object(options: &Options) -> PathBuf {
 
 /// Compiles the agent with the BPF object inside.
 pub(super) fn agent(options: &Options, object: &Path) -> Invocation {
-    static_bins(options, "aegisbpf", &["aegisbpf"]).env("AEGISBPF_BPF_OBJECT", object)
+    static_bins(options, "aegisbpf", &["aegisbpf"]).env(OBJECT_VARIABLE, object)
 }
 
 /// Compiles what runs in the guest beside the agent.

@@ -101,9 +101,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
 /// Takes no lock: cargo has its own on each folder below `target_dir`.
 pub fn build(options: &Options) -> Result<Artifacts> {
     let stages = Stages::new("build");
-    let bpf_object = command::bpf_object(options);
-    cargo(&stages, "BPF programs", &command::bpf(options, "build"))?;
-    must_exist(&bpf_object)?;
+    let bpf_object = build_bpf(options)?;
     cargo(&stages, "agent", &command::agent(options, &bpf_object))?;
     cargo(&stages, "guest", &command::guest(options))?;
     let executable = |name| {
@@ -117,6 +115,18 @@ pub fn build(options: &Options) -> Result<Artifacts> {
         bpf_object,
     })
 }
+
+/// Builds the BPF object alone, which the agent needs to compile at all.
+pub fn build_bpf(options: &Options) -> Result<PathBuf> {
+    let object = command::bpf_object(options);
+    let stages = Stages::new("build");
+    cargo(&stages, "BPF programs", &command::bpf(options, "build"))?;
+    must_exist(&object)?;
+    Ok(object)
+}
+
+/// The variable by which the agent's build finds its BPF object.
+pub const OBJECT_VARIABLE: &str = "AEGISBPF_BPF_OBJECT";
 
 /// Runs clippy on the BPF programs, which a plain `cargo clippy` leaves out.
 pub fn clippy_bpf(options: &Options) -> Invocation {

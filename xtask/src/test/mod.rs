@@ -37,11 +37,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     fs::create_dir_all(&logs)
         .with_context(|| format!("cannot create {}", logs.display()))
         .or_exit(ExitCode::Infrastructure)?;
+    let object = build::build_bpf(&options)?;
     let mut rows: Vec<_> = [
         ("formatting", cargo().args(["fmt", "--all", "--check"])),
-        ("clippy", clippy()),
+        ("clippy", clippy(&object)),
         ("clippy of the BPF programs", build::clippy_bpf(&options)),
-        ("unit, property, snapshot and tidy tests", cargo_test()),
+        (
+            "unit, property, snapshot and tidy tests",
+            cargo_test(&object),
+        ),
     ]
     .into_iter()
     .map(|(name, command)| stage(name, &command, &logs))
@@ -89,16 +93,18 @@ fn cargo() -> Invocation {
 /// The BPF programs compile for their own target only, in a stage of theirs.
 const HOST_PACKAGES: [&str; 3] = ["--workspace", "--exclude", "aegisbpf-programs"];
 
-fn clippy() -> Invocation {
+fn clippy(object: &Path) -> Invocation {
+    // `--keep-going`, `--no-fail-fast`: a person mends what failed in one go.
     cargo()
-        .arg("clippy")
+        .env(build::OBJECT_VARIABLE, object)
+        .args(["clippy", "--keep-going"])
         .args(HOST_PACKAGES)
         .args(["--all-targets", "--", "-D", "warnings"])
 }
 
-fn cargo_test() -> Invocation {
-    // `--no-fail-fast`: a person mends what failed in one go.
+fn cargo_test(object: &Path) -> Invocation {
     cargo()
+        .env(build::OBJECT_VARIABLE, object)
         .arg("test")
         .args(HOST_PACKAGES)
         .arg("--no-fail-fast")
