@@ -8,7 +8,10 @@ use std::{
 use aya::programs::{links::LinkError, loaded_links};
 use thiserror::Error;
 
-use crate::kernel::{generation, pins};
+use crate::kernel::{
+    generation::{self, GenerationError},
+    pins,
+};
 
 /// How long the kernel may take to let go.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,6 +24,9 @@ pub enum DetachError {
     /// There is nothing.
     #[error("nothing is attached")]
     Nothing,
+    /// The word cannot be taken from the programs.
+    #[error(transparent)]
+    Active(#[from] Box<GenerationError>),
     /// A pin cannot be read or removed.
     #[error("cannot remove the pins: {0}")]
     Pins(#[from] io::Error),
@@ -45,6 +51,10 @@ pub fn detach() -> Result<(), DetachError> {
         .flat_map(|generation| generation.attached)
         .map(|attached| attached.link_id)
         .collect();
+    // First the one step after which nothing is denied. The kernel frees a
+    // link's id before it detaches the program, so a link that is gone from
+    // its list can deny for a moment longer.
+    generation::activate(generation::NONE).map_err(Box::new)?;
     pins::remove_all()?;
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -103,6 +103,10 @@ pub fn examine() -> Health {
         },
     );
     check("bpffs", facts::bpffs().map(|()| "is mounted".into()));
+    check(
+        "bpf",
+        facts::programs_load().map(|()| "programs load".into()),
+    );
     let active = generation::active();
     let number = *active.as_ref().unwrap_or(&0);
     let found = match &active {

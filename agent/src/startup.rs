@@ -49,9 +49,14 @@ pub enum StartError {
         /// All rules.
         rules: Vec<String>,
     },
-    /// There is no place for pins.
-    #[error("{0}")]
-    BpfFileSystem(String),
+    /// Neither enforce nor audit is possible.
+    #[error("{problem}; nothing was attached, and rules {} are neither enforced nor audited", rules.join(", "))]
+    NoBpf {
+        /// What is missing.
+        problem: String,
+        /// All rules.
+        rules: Vec<String>,
+    },
     /// The kernel refused.
     #[error(transparent)]
     Generation(#[from] GenerationError),
@@ -83,7 +88,7 @@ impl StartError {
         match self {
             Self::Policy(_) | Self::Unresolved(_) | Self::Image(_) => ExitCode::PolicyRefused,
             Self::CannotEnforce { .. }
-            | Self::BpfFileSystem(_)
+            | Self::NoBpf { .. }
             | Self::Canary(_)
             | Self::Generation(GenerationError::Layout(_)) => ExitCode::CannotEnforce,
             Self::Generation(GenerationError::Verifier { .. }) => ExitCode::VerifierRefused,
@@ -128,14 +133,20 @@ pub fn bring_into_force(path: &Path, mode: Mode) -> Result<InForce, StartError> 
 fn attempt(path: &Path, mode: Mode, before: u64) -> Result<InForce, StartError> {
     let policy = parse::read(path)?;
     let modes = Modes::for_policy(&policy, mode);
-    facts::bpffs().map_err(StartError::BpfFileSystem)?;
+    let rules = || policy.rules.iter().map(|rule| rule.id.clone()).collect();
+    facts::bpffs()
+        .and_then(|()| facts::programs_load())
+        .map_err(|problem| StartError::NoBpf {
+            problem,
+            rules: rules(),
+        })?;
     let obstacle = facts::lsm().err();
     let mechanism = match (&obstacle, mode) {
         (None, _) => Mechanism::Lsm,
         (Some(obstacle), Mode::Enforce) => {
             return Err(StartError::CannotEnforce {
                 obstacle: obstacle.clone(),
-                rules: policy.rules.iter().map(|rule| rule.id.clone()).collect(),
+                rules: rules(),
             });
         }
         (Some(_), _) => Mechanism::Tracepoints,

@@ -12,14 +12,14 @@ use aya::{
 };
 use thiserror::Error;
 
-use super::pins;
+use super::{chain::chain, pins};
 use crate::image::Image;
 
 /// Why the maps of a generation do not hold the image.
 #[derive(Debug, Error)]
 pub enum ContentsError {
     /// The kernel refused an operation on a map.
-    #[error("map {map}: {source}")]
+    #[error("map {map}: {}", chain(source))]
     Map {
         /// Its name.
         map: &'static str,

@@ -1,7 +1,12 @@
 //! What this kernel, as booted, can do. Read from the kernel itself, never
 //! from its version.
 
-use std::{fmt, fs, io, path::Path};
+use std::{
+    fmt,
+    fs::{self, File},
+    io::{self, Read as _},
+    path::Path,
+};
 
 use rustix::fs::statfs;
 
@@ -9,6 +14,7 @@ use crate::paths;
 
 const LSM_LIST: &str = "/sys/kernel/security/lsm";
 const BTF: &str = "/sys/kernel/btf/vmlinux";
+const BTF_MAGIC: u16 = 0xeb9f;
 const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
 
 /// Why LSM programs cannot run here.
@@ -44,7 +50,7 @@ impl fmt::Display for LsmObstacle {
             ),
             Self::NoBtf => write!(
                 formatter,
-                "the kernel has no BTF ({BTF}); it needs CONFIG_DEBUG_INFO_BTF=y"
+                "the kernel has no valid BTF in {BTF}; it needs CONFIG_DEBUG_INFO_BTF=y"
             ),
         }
     }
@@ -70,9 +76,27 @@ fn judge(list: &str, has_btf: bool) -> Result<(), LsmObstacle> {
     }
 }
 
-/// Whether the kernel describes its types.
+/// Whether the kernel describes its types. The file alone says nothing: a
+/// kernel that found its BTF broken shows it all the same.
 pub fn has_btf() -> bool {
-    fs::metadata(BTF).is_ok_and(|metadata| metadata.len() > 0)
+    let mut magic = [0; 2];
+    let read = File::open(BTF).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && u16::from_ne_bytes(magic) == BTF_MAGIC
+}
+
+/// `Ok` when the kernel takes programs from us at all.
+pub fn programs_load() -> Result<(), String> {
+    // aya asks the kernel to load the smallest program that uses global data,
+    // which every kernel since 5.2 can.
+    if aya::features().bpf_global_data() {
+        Ok(())
+    } else {
+        Err(
+            "the kernel loads no BPF program: this needs CAP_BPF and CAP_PERFMON (or root), \
+             CONFIG_BPF_SYSCALL=y, no lockdown, and a kernel whose BTF is not malformed (see `dmesg`)"
+                .into(),
+        )
+    }
 }
 
 /// The kernel's BTF.

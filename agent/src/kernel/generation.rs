@@ -23,11 +23,14 @@ use aya::{
 };
 use thiserror::Error;
 
-use super::{contents, facts, layout, pins};
+use super::{chain::chain, contents, facts, layout, pins};
 use crate::{image::Image, policy::Domain};
 
 /// The BPF object, built before the agent.
 const OBJECT: &[u8] = aya::include_bytes_aligned!(env!("AEGISBPF_BPF_OBJECT"));
+
+/// The number that no generation has: while it is active, nothing speaks.
+pub const NONE: u64 = 0;
 
 /// LSM hook, which is also the name of its program, and its domain.
 pub const HOOKS: [(&str, Domain); 3] = [
@@ -91,6 +94,11 @@ const TRACEPOINTS: [(&str, &str, &str, Domain, bool); 8] = [
     ),
 ];
 
+/// The map of the fallback's calls between their entry and their return, and
+/// how many there can be at a time: one for each thread that opens a file.
+const IN_FLIGHT: &str = "IN_FLIGHT";
+const IN_FLIGHT_CALLS: usize = 16 * 1024;
+
 /// How a generation sees what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mechanism {
@@ -136,10 +144,10 @@ pub enum GenerationError {
         log: String,
     },
     /// The object could not be loaded.
-    #[error("cannot load the BPF object: {0}")]
+    #[error("cannot load the BPF object: {}", chain(.0))]
     Load(#[from] EbpfError),
     /// A program could not be loaded or attached.
-    #[error("cannot attach program {program}: {source}")]
+    #[error("cannot attach program {program}: {}", chain(source))]
     Attach {
         /// The program.
         program: String,
@@ -147,7 +155,7 @@ pub enum GenerationError {
         source: ProgramError,
     },
     /// A pin could not be made.
-    #[error("cannot pin {}: {source}", path.display())]
+    #[error("cannot pin {}: {}", path.display(), chain(source))]
     Pin {
         /// The pin.
         path: PathBuf,
@@ -155,7 +163,7 @@ pub enum GenerationError {
         source: PinError,
     },
     /// A link could not be asked.
-    #[error("cannot use the link of {program}: {source}")]
+    #[error("cannot use the link of {program}: {}", chain(source))]
     Link {
         /// The program.
         program: String,
@@ -166,7 +174,7 @@ pub enum GenerationError {
     #[error(transparent)]
     Contents(#[from] contents::ContentsError),
     /// A shared map could not be used.
-    #[error("shared map {map}: {source}")]
+    #[error("shared map {map}: {}", chain(source))]
     Shared {
         /// Its name.
         map: &'static str,
@@ -258,7 +266,7 @@ fn load_into(
     } else {
         (None, Vec::new())
     };
-    let mut object = load_object(number, image, btf.as_ref(), &layout)?;
+    let mut object = load_object(number, image, mechanism, btf.as_ref(), &layout)?;
     let meta = meta(image, mechanism);
     let maps = contents::Maps { generation: number };
     contents::write(maps, image, &meta)?;
@@ -282,6 +290,7 @@ fn load_into(
 fn load_object(
     number: u64,
     image: &Image,
+    mechanism: Mechanism,
     btf: Option<&Btf>,
     layout: &[(&'static str, u64)],
 ) -> Result<Ebpf, GenerationError> {
@@ -293,6 +302,10 @@ fn load_object(
         (global::NETWORK_MODE, image.modes.network as u64),
         (global::HAVE_NETWORKS, u64::from(!image.networks.is_empty())),
     ];
+    let in_flight = match mechanism {
+        Mechanism::Lsm => 1,
+        Mechanism::Tracepoints => IN_FLIGHT_CALLS,
+    };
     let mut loader = EbpfLoader::new();
     loader.btf(btf);
     for (name, value) in globals.iter().chain(layout) {
@@ -310,6 +323,7 @@ fn load_object(
         (rule_map::ADDRESSES, image.addresses.len()),
         (rule_map::NETWORKS, image.networks.len()),
         (rule_map::NAMES, image.names.len()),
+        (IN_FLIGHT, in_flight),
     ];
     for (name, size) in sizes {
         loader.map_max_entries(name, u32::try_from(size).unwrap_or(u32::MAX).max(1));

@@ -8,8 +8,10 @@
 //! | [`generation`] | loading, adopting and removing one generation |
 //! | [`contents`] | writing rule maps and reading them back |
 //! | [`counters`] | the kernel's counters |
+//! | [`chain`] | an error with everything behind it |
 //! | [`ring`] | the rings and the sequence numbers of their records |
 
+pub mod chain;
 pub mod contents;
 pub mod counters;
 pub mod facts;

@@ -22,7 +22,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use thiserror::Error;
 use tokio::io::unix::AsyncFd;
 
-use super::pins;
+use super::{chain::chain, pins};
 
 const PAGE: usize = 4096;
 
@@ -30,7 +30,7 @@ const PAGE: usize = 4096;
 #[derive(Debug, Error)]
 pub enum RingError {
     /// The pinned map cannot be opened.
-    #[error("ring {name}: {source}")]
+    #[error("ring {name}: {}", chain(source))]
     Map {
         /// Its name.
         name: &'static str,

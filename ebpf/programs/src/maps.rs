@@ -33,7 +33,7 @@ pub(crate) static NAMES: HashMap<u32, u32> = HashMap::with_max_entries(1, 0);
 #[map]
 static META: Array<Meta> = Array::with_max_entries(1, 0);
 #[map]
-pub(crate) static IN_FLIGHT: HashMap<u64, InFlight> = HashMap::with_max_entries(16 * 1024, 0);
+pub(crate) static IN_FLIGHT: HashMap<u64, InFlight> = HashMap::with_max_entries(1, 0);
 
 /// A path argument between the entry and the exit of a system call.
 #[repr(C)]
