@@ -16,7 +16,8 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
         _ => Path::new("."),
     };
     let mut file = Builder::new().prefix(".partial-").tempfile_in(folder)?;
-    file.write_all(content)?;
+    // To the file itself: the wrapper adds the temporary name to its errors.
+    file.as_file_mut().write_all(content)?;
     // Temporary files are private; reports are for whoever may read the folder.
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     file.as_file().set_permissions(permissions)?;

@@ -102,7 +102,7 @@ impl Hypervisor for FakeHypervisor {
             Life::DoesNotStart => {
                 return Err(VmError::Start {
                     program: "qemu".into(),
-                    source: io::ErrorKind::NotFound.into(),
+                    cause: io::ErrorKind::NotFound.into(),
                 });
             }
             Life::Dies(console) => machine.console = console.into(),

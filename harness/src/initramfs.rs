@@ -28,12 +28,12 @@ pub struct GuestFiles {
 #[derive(Debug, Error)]
 pub enum InitramfsError {
     /// A file that goes into it.
-    #[error("cannot read {path}: {source}; `cargo xtask build` makes it")]
+    #[error("cannot read {path}: {cause}; `cargo xtask build` makes it")]
     Read {
         /// The file.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A file too large for the format.
     #[error("{path} is {bytes} bytes long; an initramfs holds files below 4 GiB")]
@@ -44,12 +44,12 @@ pub enum InitramfsError {
         bytes: usize,
     },
     /// The archive itself.
-    #[error("cannot write {path}: {source}")]
+    #[error("cannot write {path}: {cause}")]
     Write {
         /// The archive.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -60,9 +60,9 @@ pub enum InitramfsError {
 /// Never: programs can always be serialised.
 pub fn write(files: &GuestFiles, to: &Path) -> Result<(), InitramfsError> {
     let bytes = archive(&entries(files)?)?;
-    atomic::write(to, &bytes).map_err(|source| InitramfsError::Write {
+    atomic::write(to, &bytes).map_err(|cause| InitramfsError::Write {
         path: to.to_owned(),
-        source,
+        cause,
     })
 }
 
@@ -75,9 +75,9 @@ struct Entry {
 
 fn entries(files: &GuestFiles) -> Result<Vec<Entry>, InitramfsError> {
     let read = |from: &Path, to: &str| {
-        let content = fs::read(from).map_err(|source| InitramfsError::Read {
+        let content = fs::read(from).map_err(|cause| InitramfsError::Read {
             path: from.to_owned(),
-            source,
+            cause,
         })?;
         Ok(Entry {
             path: to.trim_start_matches('/').to_owned(),
@@ -148,7 +148,7 @@ fn archive(entries: &[Entry]) -> Result<Vec<u8>, InitramfsError> {
 
 fn in_memory(what: &str) -> impl FnOnce(io::Error) -> InitramfsError {
     let path = PathBuf::from(what);
-    move |source| InitramfsError::Write { path, source }
+    move |cause| InitramfsError::Write { path, cause }
 }
 
 #[cfg(test)]

@@ -20,20 +20,20 @@ pub struct Catalogue {
 #[derive(Debug, Error)]
 pub enum CatalogueError {
     /// The folder or a file cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {cause}")]
     Read {
         /// Folder or file.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Not TOML, an unknown field, or a value of another type.
-    #[error("{path} is not a scenario:\n{source}")]
+    #[error("{path} is not a scenario:\n{cause}")]
     Syntax {
         /// The file.
         path: PathBuf,
         /// With line, column and what was expected.
-        source: Box<toml::de::Error>,
+        cause: Box<toml::de::Error>,
     },
     /// Well-formed but inconsistent.
     #[error("{path}: {problem}")]
@@ -50,7 +50,7 @@ impl Catalogue {
     pub fn read(folder: &Path) -> Result<Self, CatalogueError> {
         let read_error = |path: &Path| {
             let path = path.to_owned();
-            move |source| CatalogueError::Read { path, source }
+            move |cause| CatalogueError::Read { path, cause }
         };
         let mut paths = Vec::new();
         for entry in fs::read_dir(folder).map_err(read_error(folder))? {
@@ -86,9 +86,9 @@ impl Catalogue {
 
 /// Parse and check one file.
 pub fn parse(path: &Path, text: &str) -> Result<Scenario, CatalogueError> {
-    let scenario: Scenario = toml::from_str(text).map_err(|source| CatalogueError::Syntax {
+    let scenario: Scenario = toml::from_str(text).map_err(|cause| CatalogueError::Syntax {
         path: path.to_owned(),
-        source: Box::new(source),
+        cause: Box::new(cause),
     })?;
     check(path, &scenario).map_err(|problem| CatalogueError::Invalid {
         path: path.to_owned(),

@@ -20,7 +20,30 @@ use crate::{
     plan::{Decision, Plan, PlannedCell},
 };
 
-const SCENARIO: &str = include_str!("../../../scenarios/catalogue/open-denied.toml");
+/// As much as the fake's toy agent knows.
+const SCENARIO: &str = r#"
+id = "open-denied"
+title = "A denied file cannot be opened; its neighbour can"
+needs = ["bpf-lsm"]
+must_run = true
+[[rule]]
+id = "secret"
+deny = { open = { path = "/srv/secret.txt" } }
+[[step]]
+do = "start"
+mode = "enforce"
+[[step]]
+do = "probe"
+probe = { open = { path = "/srv/secret.txt" } }
+expect = { denied = "EPERM" }
+[[step]]
+do = "probe"
+probe = { open = { path = "/srv/plain.txt" } }
+expect = "allowed"
+[[step]]
+do = "event"
+matches = { type = "denial" }
+"#;
 
 fn programs() -> BTreeMap<String, Program> {
     let scenario = scenarios::catalogue::parse(Path::new("open-denied.toml"), SCENARIO).unwrap();

@@ -66,12 +66,12 @@ pub trait Snapshot: Send + Sync {
 #[derive(Debug, Error)]
 pub enum VmError {
     /// QEMU is not there, or not executable.
-    #[error("cannot run {program}: {source}; `cargo xtask setup` installs QEMU")]
+    #[error("cannot run {program}: {cause}; `cargo xtask setup` installs QEMU")]
     Start {
         /// What was run.
         program: PathBuf,
         /// The system's error.
-        source: io::Error,
+        cause: io::Error,
     },
     /// QEMU ended before it could be spoken to.
     #[error("QEMU ended at once: {said}\ncommand: {command}")]
@@ -89,22 +89,33 @@ pub enum VmError {
         /// What it answered.
         reason: String,
     },
+    /// A machine's state could not be written or read.
+    #[error("QEMU cannot {command} a machine's state: {reason} {said}")]
+    Migration {
+        /// The QMP command.
+        command: &'static str,
+        /// What it answered.
+        reason: String,
+        /// The end of its standard error, and that of its helper.
+        said: String,
+    },
     /// A file of a machine.
-    #[error("{path}: {source}")]
+    #[error("{path}: {cause}")]
     File {
         /// Which.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
 impl VmError {
     /// What it is in a report.
-    pub const fn code(&self) -> InfraCode {
+    pub fn code(&self) -> InfraCode {
         match self {
             Self::Start { .. } | Self::Refused { .. } => InfraCode::QemuStart,
-            Self::Command { .. } => InfraCode::Snapshot,
+            Self::Migration { said, .. } if said.contains("No space left") => InfraCode::Disk,
+            Self::Command { .. } | Self::Migration { .. } => InfraCode::Snapshot,
             Self::File { .. } => InfraCode::Disk,
         }
     }
@@ -112,6 +123,6 @@ impl VmError {
     /// For `map_err`.
     pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
-        move |source| Self::File { path, source }
+        move |cause| Self::File { path, cause }
     }
 }

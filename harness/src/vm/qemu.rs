@@ -3,14 +3,14 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::net::UnixStream,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
-
-use serde_json::json;
-use tempfile::TempDir;
 
 use super::{
     BootSpec, Booted, Hypervisor, Machine, Received, Snapshot, VmError,
@@ -20,6 +20,7 @@ use super::{
     qmp::{Qmp, QmpError},
 };
 use crate::interrupt::{Interrupt, ProcessGuard};
+use serde_json::json;
 
 /// The console's log in the folder of a machine.
 pub(super) const CONSOLE_LOG: &str = "console.log";
@@ -57,9 +58,9 @@ impl Qemu {
             .stdout(Stdio::from(OwnedFd::from(control_theirs)))
             .stderr(log);
         lifeline::tie(&mut command);
-        let child = command.spawn().map_err(|source| VmError::Start {
+        let child = command.spawn().map_err(|cause| VmError::Start {
             program: self.program.clone(),
-            source,
+            cause,
         })?;
         // The command holds the other ends: with them open here, the end of
         // QEMU would not be the end of the file.
@@ -151,7 +152,12 @@ impl QemuMachine {
         self.execute(command, &json!({"uri": uri}))?;
         self.qmp
             .await_migration(Instant::now() + MIGRATION)
-            .map_err(refused(command))
+            .map_err(|error| VmError::Migration {
+                command,
+                reason: error.to_string(),
+                // The helper that reads or writes says more than QEMU.
+                said: last_words(&self.line.console.with_file_name(QEMU_LOG)).unwrap_or_default(),
+            })
     }
 }
 
@@ -181,29 +187,41 @@ impl Machine for QemuMachine {
 
 impl Booted for QemuMachine {
     fn save(mut self: Box<Self>) -> Result<Box<dyn Snapshot>, VmError> {
-        let folder = TempDir::with_prefix("aegisbpf-vm-")
-            .map_err(VmError::file(&std::env::temp_dir().join("aegisbpf-vm-*")))?;
-        let state = folder.path().join("state");
+        let state = SavedState::new()?;
         self.announce_migration()?;
         let speed = json!({"max-bandwidth": BYTES_PER_SECOND});
         self.execute("migrate-set-parameters", &speed)?;
         self.execute("stop", &json!({}))?;
-        self.migrate("migrate", &format!("exec:cat > {}", quoted(&state)))?;
+        self.migrate("migrate", &format!("exec:cat > {}", state.path()))?;
         self.process.end();
         Ok(Box::new(QemuSnapshot {
             state,
-            _folder: folder,
             line: self.line.clone(),
             qemu: self.qemu.clone(),
         }))
     }
 }
 
+/// A file without a name: however this process ends, it goes with it. QEMU's
+/// helper reaches it through this process's table of open files.
+#[derive(Debug)]
+struct SavedState(File);
+
+impl SavedState {
+    fn new() -> Result<Self, VmError> {
+        tempfile::tempfile()
+            .map(Self)
+            .map_err(VmError::file(&std::env::temp_dir()))
+    }
+
+    fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
+    }
+}
+
 #[derive(Debug)]
 struct QemuSnapshot {
-    state: PathBuf,
-    /// Removed with everything in it.
-    _folder: TempDir,
+    state: SavedState,
     line: CommandLine,
     qemu: Qemu,
 }
@@ -216,16 +234,11 @@ impl Snapshot for QemuSnapshot {
             ..self.line.clone()
         })?;
         machine.announce_migration()?;
-        let from = format!("exec:cat {}", quoted(&self.state));
+        let from = format!("exec:cat {}", self.state.path());
         machine.migrate("migrate-incoming", &from)?;
         machine.execute("cont", &json!({}))?;
         Ok(Box::new(machine))
     }
-}
-
-/// As one word of a shell's.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
 }
 
 fn last_words(log: &Path) -> io::Result<String> {
@@ -235,16 +248,4 @@ fn last_words(log: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-    use std::path::Path;
-
-    #[test]
-    fn a_path_is_one_word_of_the_shell() {
-        assert_eq!(quoted(Path::new("/tmp/a b")), "'/tmp/a b'");
-        assert_eq!(quoted(Path::new("/tmp/it's")), r"'/tmp/it'\''s'");
-    }
 }
