@@ -3,6 +3,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`facts`] | what this kernel, as booted, can do |
+//! | [`btf`] | finding a few types in its BTF |
 //! | [`layout`] | offsets and argument positions from its BTF |
 //! | [`pins`] | the pinned files and what they are called |
 //! | [`generation`] | loading, adopting and removing one generation |
@@ -11,6 +12,7 @@
 //! | [`chain`] | an error with everything behind it |
 //! | [`ring`] | the rings and the sequence numbers of their records |
 
+pub mod btf;
 pub mod chain;
 pub mod contents;
 pub mod counters;

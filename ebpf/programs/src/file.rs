@@ -71,8 +71,13 @@ fn rule_against(file: File, operation: Operation) -> RuleRef {
         name: [0; NAME_LENGTH + 1],
     };
     dentry.read_name(&mut place.name);
+    #[expect(
+        clippy::needless_borrows_for_generic_args,
+        reason = "by value it is copied, which the stack of 512 bytes has no room for"
+    )]
     // SAFETY: as above.
-    match unsafe { PLACES.get(&place) } {
+    let at_place = unsafe { PLACES.get(&place) };
+    match at_place {
         Some(rules) => verdict::file_rule(rules, operation),
         None => RuleRef::NONE,
     }
