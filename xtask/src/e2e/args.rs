@@ -9,7 +9,7 @@ use clap::{
 use harness::{accel::Accel, plan::Filter};
 use kernel_matrix::{BootMode, Tier};
 
-use super::Options;
+use super::{Options, PROCESSORS};
 use crate::matrix::{MirrorArgs, tier_parser};
 
 /// Boots kernels in QEMU, puts the agent through scenarios and judges it.
@@ -35,6 +35,10 @@ pub struct Args {
     /// How many machines run at a time [default: one for each processor].
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// How many processors each machine has.
+    #[arg(long, value_name = "N", default_value_t = PROCESSORS,
+          value_parser = clap::value_parser!(u32).range(1..=64))]
+    processors: u32,
     /// What executes the guests' instructions.
     #[arg(long, value_enum, default_value_t = AccelChoice::Auto)]
     accel: AccelChoice,
@@ -75,6 +79,7 @@ impl Args {
                 boot_modes: self.boot_modes.clone(),
             },
             jobs: self.jobs,
+            processors: self.processors,
             accel: match self.accel {
                 AccelChoice::Auto => None,
                 AccelChoice::Kvm => Some(Accel::Kvm),
