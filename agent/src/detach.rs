@@ -60,9 +60,13 @@ pub fn detach() -> Result<(), DetachError> {
     loop {
         let mut held = Vec::new();
         for link in loaded_links() {
-            let id = link?.id();
-            if ours.contains(&id) {
-                held.push(id);
+            match link {
+                Ok(link) if ours.contains(&link.id()) => held.push(link.id()),
+                Ok(_) => {}
+                // It went away between being listed and being asked.
+                Err(LinkError::SyscallError(error))
+                    if error.io_error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
             }
         }
         if held.is_empty() {
