@@ -30,8 +30,8 @@ pub enum WireError {
 /// Never for the messages of this crate: their maps have string keys.
 pub fn encode<M: Serialize>(message: &M) -> String {
     let json = serde_json::to_string(message).expect("messages have string keys");
-    let checksum = crc32fast::hash(json.as_bytes());
-    format!("{json}\t{checksum:08x}\n")
+    let checksum = checksum_of(&json);
+    format!("{json}\t{checksum}\n")
 }
 
 /// Decode a line, with or without its newline.
@@ -39,11 +39,15 @@ pub fn decode<M: DeserializeOwned>(line: &str) -> Result<M, WireError> {
     let line = line.trim_end_matches(['\r', '\n']);
     let damaged = || WireError::Damaged { length: line.len() };
     let (json, checksum) = line.rsplit_once('\t').ok_or_else(damaged)?;
-    let checksum = u32::from_str_radix(checksum, 16).map_err(|_| damaged())?;
-    if checksum != crc32fast::hash(json.as_bytes()) {
+    // As text: a lost zero at its beginning would not change the number.
+    if checksum != checksum_of(json) {
         return Err(damaged());
     }
     Ok(serde_json::from_str(json)?)
+}
+
+fn checksum_of(json: &str) -> String {
+    format!("{:08x}", crc32fast::hash(json.as_bytes()))
 }
 
 #[cfg(test)]
@@ -59,6 +63,15 @@ mod tests {
             seed: 1,
             unix_time_ns: 2,
         }
+    }
+
+    #[test]
+    fn a_lost_zero_of_the_checksum_is_noticed() {
+        let line = encode(&start("kfdnoahqtwmlfpmfgcgwrfodzi".into()));
+        let without = line.replace("\t0", "\t");
+        assert_ne!(without, line);
+        let decoded = decode::<HostMessage>(&without);
+        assert!(matches!(decoded, Err(WireError::Damaged { .. })));
     }
 
     proptest! {
