@@ -146,8 +146,9 @@ fn explain(silence: Silence, machine: Box<dyn crate::vm::Booted>) -> BootFailure
 /// Hold what a kernel says of itself against what the matrix says of it, as
 /// far as it says anything.
 pub fn check_facts(facts: &Facts, expected: &BTreeSet<Capability>) -> Result<(), Outcome> {
-    let has_bpf_lsm = facts.btf && facts.lsm.iter().any(|lsm| lsm == "bpf");
+    let has_bpf_lsm = facts.bpf && facts.btf && facts.lsm.iter().any(|lsm| lsm == "bpf");
     for (capability, found) in [
+        (Capability::Bpf, facts.bpf),
         (Capability::Btf, facts.btf),
         (Capability::BpfLsm, has_bpf_lsm),
     ] {
@@ -157,11 +158,12 @@ pub fn check_facts(facts: &Facts, expected: &BTreeSet<Capability>) -> Result<(),
             return Err(Outcome::failed(
                 crate::outcome::FailCode::CapabilityMismatch,
                 format!(
-                    "by the matrix this kernel {} {capability}, booted it {} it (release {}, lsm={}, btf={})",
+                    "by the matrix this kernel {} {capability}, booted it {} it (release {}, lsm={}, bpf={}, btf={})",
                     has(wanted),
                     has(found),
                     facts.release,
                     facts.lsm.join(","),
+                    facts.bpf,
                     facts.btf
                 ),
             ));
@@ -217,23 +219,30 @@ mod tests {
 
     #[test]
     fn a_kernel_that_is_not_what_the_matrix_says_is_noticed() {
-        let both = BTreeSet::from([Capability::Btf, Capability::BpfLsm]);
-        let check = |lsm: &str, btf, expected: &BTreeSet<Capability>, agrees: bool| {
+        let all = BTreeSet::from([Capability::Bpf, Capability::Btf, Capability::BpfLsm]);
+        let bpf = BTreeSet::from([Capability::Bpf]);
+        let none = BTreeSet::new();
+        let check = |lsm: &str, bpf, btf, expected: &BTreeSet<Capability>, agrees: bool| {
             let facts = Facts {
                 release: "6.12.1".into(),
                 lsm: lsm.split(',').map(str::to_owned).collect(),
+                bpf,
                 btf,
             };
             let checked = check_facts(&facts, expected);
-            assert_eq!(checked.is_ok(), agrees, "{lsm} {btf}");
+            assert_eq!(checked.is_ok(), agrees, "{lsm} {bpf} {btf}");
             if let Err(outcome) = checked {
                 assert!(matches!(outcome, Outcome::Failed { .. }));
             }
         };
-        check("capability,bpf", true, &both, true);
-        check("capability", true, &both, false);
-        check("capability,bpf", false, &both, false);
-        check("capability,bpf", false, &BTreeSet::new(), true);
-        check("capability,bpf", true, &BTreeSet::new(), false);
+        check("capability,bpf", true, true, &all, true);
+        check("capability", true, true, &all, false);
+        check("capability,bpf", true, false, &all, false);
+        check("capability,bpf", false, true, &all, false);
+        check("capability,bpf", true, false, &bpf, true);
+        check("capability,bpf", false, false, &bpf, false);
+        check("capability,bpf", true, true, &bpf, false);
+        check("capability,bpf", false, false, &none, true);
+        check("capability,bpf", true, false, &none, false);
     }
 }

@@ -84,6 +84,7 @@ fn facts() -> Facts {
     Facts {
         release: "6.12.0-fake".into(),
         lsm: vec!["capability".into(), "bpf".into()],
+        bpf: true,
         btf: true,
     }
 }

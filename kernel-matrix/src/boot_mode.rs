@@ -15,14 +15,17 @@ pub enum BootMode {
     /// `bpf` is not among the active LSMs: LSM programs load, attach and are
     /// never run.
     NoBpfLsm,
-    /// The kernel has no usable type information, so nothing that needs it
-    /// can be loaded.
+    /// The guest shows no type information, as a kernel built without it:
+    /// what needs it cannot be loaded, all else can.
     NoBtf,
+    /// The kernel's own type information is malformed: it refuses every BPF
+    /// program.
+    BrokenBtf,
 }
 
 impl BootMode {
     /// Every boot mode.
-    pub const ALL: [Self; 3] = [Self::BpfLsm, Self::NoBpfLsm, Self::NoBtf];
+    pub const ALL: [Self; 4] = [Self::BpfLsm, Self::NoBpfLsm, Self::NoBtf, Self::BrokenBtf];
 
     /// The name in files and on the command line.
     pub const fn name(self) -> &'static str {
@@ -30,6 +33,7 @@ impl BootMode {
             Self::BpfLsm => "bpf-lsm",
             Self::NoBpfLsm => "no-bpf-lsm",
             Self::NoBtf => "no-btf",
+            Self::BrokenBtf => "broken-btf",
         }
     }
 
@@ -37,9 +41,15 @@ impl BootMode {
     /// in every mode: whether `bpf` is among the defaults differs.
     pub const fn lsm_parameter(self) -> &'static str {
         match self {
-            Self::BpfLsm | Self::NoBtf => "lsm=lockdown,capability,landlock,bpf",
+            Self::BpfLsm | Self::NoBtf | Self::BrokenBtf => "lsm=lockdown,capability,landlock,bpf",
             Self::NoBpfLsm => "lsm=lockdown,capability,landlock,yama",
         }
+    }
+
+    /// Whether a kernel can be booted in this mode: only what is there can be
+    /// broken.
+    pub fn suits(self, capabilities: &BTreeSet<Capability>) -> bool {
+        self != Self::BrokenBtf || capabilities.contains(&Capability::Btf)
     }
 
     /// What remains of a kernel's capabilities in this mode.
@@ -49,6 +59,7 @@ impl BootMode {
             Self::NoBpfLsm => !capability.is_of_lsm_programs(),
             // An LSM program is attached by the BTF id of its hook.
             Self::NoBtf => capability != Capability::Btf && !capability.is_of_lsm_programs(),
+            Self::BrokenBtf => false,
         };
         capabilities
             .iter()
@@ -82,9 +93,13 @@ mod tests {
         assert_eq!(BootMode::BpfLsm.limit(&all), all);
         assert_eq!(
             BootMode::NoBpfLsm.limit(&all),
-            BTreeSet::from([Capability::Btf])
+            BTreeSet::from([Capability::Bpf, Capability::Btf])
         );
-        assert_eq!(BootMode::NoBtf.limit(&all), BTreeSet::new());
+        assert_eq!(
+            BootMode::NoBtf.limit(&all),
+            BTreeSet::from([Capability::Bpf])
+        );
+        assert_eq!(BootMode::BrokenBtf.limit(&all), BTreeSet::new());
     }
 
     #[test]
@@ -93,9 +108,19 @@ mod tests {
             (BootMode::BpfLsm, true),
             (BootMode::NoBpfLsm, false),
             (BootMode::NoBtf, true),
+            (BootMode::BrokenBtf, true),
         ] {
             let lsms = mode.lsm_parameter().strip_prefix("lsm=").unwrap_or("");
             assert_eq!(lsms.split(',').any(|lsm| lsm == "bpf"), active, "{mode}");
+        }
+    }
+
+    #[test]
+    fn only_type_information_that_is_there_can_be_broken() {
+        for mode in BootMode::ALL {
+            assert!(mode.suits(&BTreeSet::from(Capability::ALL)), "{mode}");
+            let suits = mode.suits(&BTreeSet::from([Capability::Bpf]));
+            assert_eq!(suits, mode != BootMode::BrokenBtf, "{mode}");
         }
     }
 

@@ -10,6 +10,8 @@ use crate::unknown::UnknownName;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Capability {
+    /// The kernel loads BPF programs at all.
+    Bpf,
     /// The kernel describes its types in `/sys/kernel/btf/vmlinux`.
     Btf,
     /// BPF programs can be attached to LSM hooks and run.
@@ -24,7 +26,8 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
+        Self::Bpf,
         Self::Btf,
         Self::BpfLsm,
         Self::SleepableLsm,
@@ -35,6 +38,7 @@ impl Capability {
     /// The name in files and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Bpf => "bpf",
             Self::Btf => "btf",
             Self::BpfLsm => "bpf-lsm",
             Self::SleepableLsm => "sleepable-lsm",
@@ -46,7 +50,7 @@ impl Capability {
     /// Whether it is about LSM programs, and so is gone where they do not run.
     pub const fn is_of_lsm_programs(self) -> bool {
         match self {
-            Self::Btf => false,
+            Self::Bpf | Self::Btf => false,
             Self::BpfLsm | Self::SleepableLsm | Self::ImaFileHash | Self::UsernsCreate => true,
         }
     }

@@ -8,8 +8,16 @@ use thiserror::Error;
 
 use crate::{capability::Capability, series::Series};
 
+/// Raised whenever [`capabilities`] gives another answer for the same kernel:
+/// what was found out before is asked again then.
+pub const REVISION: u32 = 1;
+
 /// The first bytes of type information, little-endian.
 const BTF_MAGIC: [u8; 2] = [0x9f, 0xeb];
+
+/// In the line with which the verifier sums up its work since 5.2. It is in
+/// the kernel only if that was built with `CONFIG_BPF_SYSCALL`.
+const VERIFIER: &[u8] = b"max_states_per_insn ";
 
 /// Why a kernel's ELF file cannot be used.
 #[derive(Debug, Error)]
@@ -20,9 +28,9 @@ pub enum InspectError {
     /// No "Linux version …".
     #[error("the vmlinux has no \"Linux version\" text, so its series is unknown")]
     NoVersion,
-    /// There is no type information to take away.
+    /// There is no type information to break.
     #[error(
-        "the vmlinux has no .BTF section, so there is no variant of it without; \
+        "the vmlinux has no valid .BTF section, so there is nothing to break; \
          it was built without CONFIG_DEBUG_INFO_BTF"
     )]
     NoBtf,
@@ -43,19 +51,26 @@ pub fn version(vmlinux: &[u8]) -> Result<String, InspectError> {
         .ok_or(InspectError::NoVersion)
 }
 
-/// What the kernel was built with, according to the functions that its type
-/// information names: a kernel without any is not known to have anything.
+/// What the kernel was built with. But for loading programs at all, that is
+/// according to the functions that its type information names: a kernel
+/// without any is not known to have anything else.
 pub fn capabilities(vmlinux: &[u8]) -> Result<BTreeSet<Capability>, InspectError> {
     let elf = File::parse(vmlinux).map_err(InspectError::Elf)?;
+    let verifies = memmem::find(vmlinux, VERIFIER).is_some();
     let Some(section) = elf.section_by_name(".BTF") else {
-        return Ok(BTreeSet::new());
+        let bpf = verifies.then_some(Capability::Bpf);
+        return Ok(bpf.into_iter().collect());
     };
     let btf = section.data().map_err(InspectError::Elf)?;
+    let valid = btf.starts_with(&BTF_MAGIC);
     let has = |function: &str| memmem::find(btf, format!("\0{function}\0").as_bytes()).is_some();
     Ok(Capability::ALL
         .into_iter()
         .filter(|capability| match capability {
-            Capability::Btf => btf.starts_with(&BTF_MAGIC),
+            // Where its own type information is malformed, the kernel refuses
+            // every program.
+            Capability::Bpf => verifies && valid,
+            Capability::Btf => valid,
             Capability::BpfLsm => has("bpf_lsm_file_open"),
             Capability::SleepableLsm => has("bpf_lsm_is_sleepable_hook"),
             // The helper is always there; what it asks is there with IMA only.
@@ -65,9 +80,9 @@ pub fn capabilities(vmlinux: &[u8]) -> Result<BTreeSet<Capability>, InspectError
         .collect())
 }
 
-/// A copy of the kernel that takes its own type information for garbage: the
+/// A copy of the kernel that takes its own type information for malformed: the
 /// magic number is zeroed.
-pub fn without_btf(mut vmlinux: Vec<u8>) -> Result<Vec<u8>, InspectError> {
+pub fn with_broken_btf(mut vmlinux: Vec<u8>) -> Result<Vec<u8>, InspectError> {
     let (offset, length) = File::parse(&*vmlinux)
         .map_err(InspectError::Elf)?
         .section_by_name(".BTF")

@@ -16,7 +16,7 @@
 //! | [`http`], [`fetch`] | a download that resumes, and is verified |
 //! | [`deb`], [`kernel_package`] | files out of a package; which one is the kernel |
 //! | [`bzimage`], [`payload`] | the ELF file out of a boot image |
-//! | [`inspect`] | what an ELF file says about its kernel; the variant without BTF |
+//! | [`inspect`] | what an ELF file says about its kernel; the variant with broken BTF |
 //! | [`store`], [`store_error`], [`record`] | what is kept, and whether it is intact |
 //! | [`cache`], [`place`], [`digest`], [`progress`] | what these stand on |
 //!

@@ -29,6 +29,9 @@ pub struct Record {
     pub version: String,
     /// What the kernel shows that it can do.
     pub capabilities: BTreeSet<Capability>,
+    /// The [`crate::inspect::REVISION`] that found this out.
+    #[serde(default)]
+    pub inspection: u32,
     /// Size and digest of each file, by name.
     pub files: BTreeMap<String, Entry>,
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! <cache>/downloads/<sha256>.deb[.part]   until it is unpacked
 //! <cache>/kernels/<sha256>/               of the package, or of the user's image
-//!     vmlinuz, vmlinux, vmlinux-no-btf    what can be booted
+//!     vmlinuz, vmlinux, vmlinux-broken-btfwhat can be booted
 //!     record.json                         their digests
 //! <cache>/kernels/<sha256>.lock           held while they are made
 //! ```
@@ -34,7 +34,7 @@ use crate::{
 
 const VMLINUZ: &str = "vmlinuz";
 const VMLINUX: &str = "vmlinux";
-const VMLINUX_NO_BTF: &str = "vmlinux-no-btf";
+const VMLINUX_BROKEN_BTF: &str = "vmlinux-broken-btf";
 
 /// The kernels kept in a cache folder.
 pub struct Store {
@@ -82,23 +82,24 @@ impl Store {
         let folder = self.folder(kernel);
         let _lock = self.lock(kernel, progress)?;
         let record = match self.intact(&folder, VMLINUX) {
-            Some(record) => record,
+            Some(record) if record.inspection == inspect::REVISION => record,
+            Some(record) => inspect_again(kernel, &folder, record)?,
             None => self.make_vmlinux(kernel, &folder, progress)?,
         };
         check_expectations(kernel, &record)?;
         let name = match mode {
-            BootMode::BpfLsm | BootMode::NoBpfLsm => VMLINUX,
-            BootMode::NoBtf => {
-                if self.intact(&folder, VMLINUX_NO_BTF).is_none() {
+            BootMode::BpfLsm | BootMode::NoBpfLsm | BootMode::NoBtf => VMLINUX,
+            BootMode::BrokenBtf => {
+                if self.intact(&folder, VMLINUX_BROKEN_BTF).is_none() {
                     let vmlinux = read(&folder.join(VMLINUX))?;
                     let variant =
-                        inspect::without_btf(vmlinux).map_err(|cause| StoreError::Inspect {
+                        inspect::with_broken_btf(vmlinux).map_err(|cause| StoreError::Inspect {
                             from: kernel.description(),
                             cause,
                         })?;
-                    add_file(&folder, record, VMLINUX_NO_BTF, &variant)?;
+                    add_file(&folder, record, VMLINUX_BROKEN_BTF, &variant)?;
                 }
-                VMLINUX_NO_BTF
+                VMLINUX_BROKEN_BTF
             }
         };
         progress.update(&kernel.series.to_string(), &Step::Ready);
@@ -201,6 +202,7 @@ impl Store {
         let record = Record {
             version: inspect::version(&vmlinux).map_err(inspect_error)?,
             capabilities: inspect::capabilities(&vmlinux).map_err(inspect_error)?,
+            inspection: inspect::REVISION,
             files: BTreeMap::new(),
         };
         check_expectations(kernel, &record)?;
@@ -232,6 +234,19 @@ impl Store {
         };
         Ok(fetch::fetch(&*self.transport, &download, progress)?)
     }
+}
+
+/// An older version of this program found out something else about the same
+/// file: it need not be fetched again.
+fn inspect_again(kernel: &Kernel, folder: &Path, mut record: Record) -> Result<Record, StoreError> {
+    let vmlinux = read(&folder.join(VMLINUX))?;
+    record.capabilities = inspect::capabilities(&vmlinux).map_err(|cause| StoreError::Inspect {
+        from: kernel.description(),
+        cause,
+    })?;
+    record.inspection = inspect::REVISION;
+    record.write(folder)?;
+    Ok(record)
 }
 
 /// What the matrix promises must be what the kernel shows.

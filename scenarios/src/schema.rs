@@ -72,6 +72,8 @@ pub enum Tier {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Requirement {
+    /// The kernel loads BPF programs at all.
+    Bpf,
     /// `bpf` is an active LSM and the kernel has BTF, so LSM programs run.
     BpfLsm,
     /// The kernel describes its types in `/sys/kernel/btf/vmlinux`.

@@ -1,6 +1,7 @@
 //! From the kernel's hand-over to a machine that is ready for cells.
 
 mod facts;
+mod hide_btf;
 mod mounts;
 mod network;
 
@@ -17,6 +18,12 @@ use crate::attempt::AttemptError;
 /// console (standard error) and left out.
 pub fn mount_file_systems() -> Result<(), AttemptError> {
     mounts::mount_all()
+}
+
+/// Show no type information if the kernel's command line says so. To be called
+/// before [`read_facts`], which must see what an agent will.
+pub fn hide_btf_if_told() -> Result<(), AttemptError> {
+    hide_btf::if_told()
 }
 
 /// Bring up the loopback device with the addresses that peers use.

@@ -13,7 +13,7 @@ use processes::Processes;
 
 use crate::attempt::AttemptError;
 use crate::supervise::{Process, Supervisor};
-use crate::{bpf_links, files, listen};
+use crate::{bpf, files, listen};
 
 /// A probe does one thing: one that takes longer hangs.
 const PROBE_DEADLINE: Duration = Duration::from_secs(10);
@@ -91,7 +91,7 @@ impl Executor {
                 processes.await_lines(supervisor, name, &wanted, after(*deadline_ms))
             }
             Action::Run { argv, deadline_ms } => self.run(argv, after(*deadline_ms)),
-            Action::ListBpfLinks => bpf_links::list().map(Observation::BpfLinks).map_err(text),
+            Action::ListBpfLinks => bpf::links().map(Observation::BpfLinks).map_err(text),
         }
     }
 

@@ -14,13 +14,13 @@
 //! | [`supervise`] | child processes, their output and their end |
 //! | [`files`] | making files and folders |
 //! | [`listen`] | sockets that peers of a cell connect to |
-//! | [`bpf_links`] | the kernel's list of BPF links |
+//! | [`bpf`] | what the kernel itself says about BPF |
 //! | [`probe`] | the work of the `probe` executable |
 //! | [`attempt`] | an error that says what was tried |
 
 pub mod attempt;
 pub mod boot;
-pub mod bpf_links;
+pub mod bpf;
 pub mod execute;
 pub mod files;
 pub mod fresh;

@@ -24,7 +24,7 @@ pub use probe::{Access, Probe, Transport, Verdict};
 
 /// Raised whenever a message changes its meaning or shape. Host and guest are
 /// built together; a difference means a stale initramfs and is an error.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Where the guest finds the programs of the cells: `<CELLS_DIR>/<cell>.json`.
 pub const CELLS_DIR: &str = "/cells";
@@ -32,6 +32,9 @@ pub const CELLS_DIR: &str = "/cells";
 pub const PROBE_PATH: &str = "/bin/probe";
 /// The serial port that carries the messages; the console is `/dev/ttyS0`.
 pub const CONTROL_PORT: &str = "/dev/ttyS1";
+/// On the kernel's command line it makes the guest show no type information,
+/// as if its kernel were built without.
+pub const HIDE_BTF: &str = "aegis.hide_btf";
 /// The exit status of `probe noop`: an executed copy of the probe proves with
 /// it that it was this program that ran.
 pub const NOOP_EXIT_STATUS: i32 = 42;

@@ -87,6 +87,8 @@ pub struct Facts {
     pub release: String,
     /// The active LSMs in order, from `/sys/kernel/security/lsm`.
     pub lsm: Vec<String>,
+    /// Whether the kernel loads the smallest BPF program there is.
+    pub bpf: bool,
     /// Whether `/sys/kernel/btf/vmlinux` is there and begins as type
     /// information does.
     pub btf: bool,

@@ -24,7 +24,7 @@ pub struct PlanKernel {
     pub name: String,
     /// The lowest tier that has it.
     pub tier: Tier,
-    /// What it can do in each boot mode.
+    /// What it can do in each boot mode that it can be booted in.
     pub capabilities: BTreeMap<BootMode, BTreeSet<Capability>>,
 }
 
@@ -120,8 +120,11 @@ fn decide(
     scenario: &Scenario,
     adapter: &dyn Adapter,
 ) -> Decision {
-    let none = BTreeSet::new();
-    let has = kernel.capabilities.get(&boot_mode).unwrap_or(&none);
+    let Some(has) = kernel.capabilities.get(&boot_mode) else {
+        // Only type information that is there can be broken.
+        let reason = SkipReason::MissingCapability(Capability::Btf);
+        return Decision::Skip { reason };
+    };
     let Some(reason) = skip_reason(has, scenario, adapter) else {
         return Decision::Run;
     };
@@ -164,6 +167,7 @@ fn skip_reason(
 
 fn capability(requirement: Requirement) -> Capability {
     match requirement {
+        Requirement::Bpf => Capability::Bpf,
         Requirement::BpfLsm => Capability::BpfLsm,
         Requirement::Btf => Capability::Btf,
     }

@@ -60,6 +60,7 @@ pub(crate) fn kernel(name: &str, tier: Tier, capabilities: &[Capability]) -> Pla
         tier,
         capabilities: BootMode::ALL
             .into_iter()
+            .filter(|mode| mode.suits(&all))
             .map(|mode| (mode, mode.limit(&all)))
             .collect(),
     }
@@ -70,7 +71,7 @@ fn scenario(id: &str, text: &str) -> Scenario {
     scenarios::catalogue::parse(Path::new(&format!("{id}.toml")), &text).unwrap()
 }
 
-const FULL: [Capability; 2] = [Capability::Btf, Capability::BpfLsm];
+const FULL: [Capability; 3] = [Capability::Bpf, Capability::Btf, Capability::BpfLsm];
 
 fn kernels() -> Vec<PlanKernel> {
     vec![
@@ -119,6 +120,17 @@ fn cells_are_skipped_for_what_is_missing_and_only_for_that() {
     check(needs, &FULL, BootMode::NoBpfLsm, &AegisBpf, skip(lacks));
     check(must, &FULL, BootMode::NoBtf, &AegisBpf, skip(lacks));
     check(must, &[], BootMode::BpfLsm, &AegisBpf, unexpected(lacks));
+    let bpf = "needs = [\"bpf\"]";
+    let no_bpf = "needs_absent = [\"bpf\"]";
+    let lacks_bpf = SkipReason::MissingCapability(Capability::Bpf);
+    let has_bpf = SkipReason::CapabilityPresent(Capability::Bpf);
+    check(bpf, &FULL, BootMode::NoBtf, &AegisBpf, Decision::Run);
+    check(bpf, &FULL, BootMode::BrokenBtf, &AegisBpf, skip(lacks_bpf));
+    check(no_bpf, &FULL, BootMode::NoBtf, &AegisBpf, skip(has_bpf));
+    check(no_bpf, &FULL, BootMode::BrokenBtf, &AegisBpf, Decision::Run);
+    // There is nothing to break.
+    let lacks_btf = SkipReason::MissingCapability(Capability::Btf);
+    check("", &[], BootMode::BrokenBtf, &AegisBpf, skip(lacks_btf));
     check(
         "needs_absent = [\"btf\"]",
         &FULL,
@@ -198,9 +210,11 @@ fn groups_hold_only_cells_that_run() {
         ("5.10/bpf-lsm", 2),
         ("5.10/no-bpf-lsm", 1),
         ("5.10/no-btf", 1),
+        ("5.10/broken-btf", 1),
         ("6.12/bpf-lsm", 2),
         ("6.12/no-bpf-lsm", 1),
         ("6.12/no-btf", 1),
+        ("6.12/broken-btf", 1),
     ];
     assert_eq!(groups, expected.map(|(name, cells)| (name.into(), cells)));
 }

@@ -97,7 +97,7 @@ fn run_with(
     let folder = tempfile::tempdir().unwrap();
     let run_folder = RunFolder::create(folder.path(), None).unwrap();
     let retries = Retries::default();
-    let full = BTreeSet::from([Capability::Btf, Capability::BpfLsm]);
+    let full = BTreeSet::from([Capability::Bpf, Capability::Btf, Capability::BpfLsm]);
     let results = run(&Inputs {
         plan: &Plan {
             cells: cells
@@ -171,7 +171,7 @@ fn a_boot_that_dies_early_is_repeated_once_and_reported() {
 
 #[test]
 fn a_kernel_that_is_not_as_the_matrix_says_fails_its_cells() {
-    // The fake always has both, which the matrix denies in this mode.
+    // The fake always has type information, which the matrix denies in this mode.
     let cells = [(cell(BootMode::NoBtf), Decision::Run)];
     let lives = [boots(Flaw::None)];
     let ran = run_with(

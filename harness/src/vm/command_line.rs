@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use harness_proto::HIDE_BTF;
 use kernel_matrix::BootMode;
 
 use crate::accel::Accel;
@@ -36,7 +37,7 @@ pub struct CommandLine {
     pub image: PathBuf,
     /// The archive with the guest's files.
     pub initramfs: PathBuf,
-    /// Decides the active LSMs.
+    /// Decides the active LSMs and whether the guest shows type information.
     pub boot_mode: BootMode,
     /// The kernel's console is written here.
     pub console: PathBuf,
@@ -92,7 +93,12 @@ impl CommandLine {
 /// `WARN_ON`. With `panic=-1` and `-no-reboot` a panic ends the machine.
 fn kernel_command_line(boot_mode: BootMode) -> String {
     let lsm = boot_mode.lsm_parameter();
-    format!("console=ttyS0 panic=-1 loglevel=5 norandmaps {lsm}")
+    let mut line = format!("console=ttyS0 panic=-1 loglevel=5 norandmaps {lsm}");
+    if boot_mode == BootMode::NoBtf {
+        line.push(' ');
+        line.push_str(HIDE_BTF);
+    }
+    line
 }
 
 /// In QEMU's option lists a comma ends a value, and two are one.
@@ -176,10 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn the_boot_mode_decides_the_active_lsms() {
+    fn the_boot_mode_decides_the_active_lsms_and_what_is_hidden() {
         insta::assert_snapshot!(BootMode::ALL.map(kernel_command_line).join("\n"), @r"
         console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf
         console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,yama
+        console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf aegis.hide_btf
         console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf
         ");
     }

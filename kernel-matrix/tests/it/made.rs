@@ -59,13 +59,17 @@ impl Compression {
     }
 }
 
-/// An ELF file with a version and, if there are names, type information that
+/// What the verifier of a kernel says in the end.
+pub(crate) const VERIFIER: &str = "processed %d insns (limit %d) max_states_per_insn %d\n\0";
+
+/// An ELF file with a version, a verifier and, if there are names, type information that
 /// has them.
 pub(crate) fn vmlinux(functions: &[&str]) -> Vec<u8> {
     let mut elf = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
     let rodata = elf.add_section(vec![], b".rodata".to_vec(), SectionKind::ReadOnlyData);
     let banner = format!("Linux version %s (%s)\n\0Linux version {VERSION} (me@example) #1\n\0");
     elf.append_section_data(rodata, banner.as_bytes(), 1);
+    elf.append_section_data(rodata, VERIFIER.as_bytes(), 1);
     if !functions.is_empty() {
         let btf = elf.add_section(vec![], b".BTF".to_vec(), SectionKind::ReadOnlyData);
         let names = format!("\0{}\0", functions.join("\0"));

@@ -104,10 +104,10 @@ fn a_kernel_is_downloaded_once_for_all_boot_modes() {
     let case = Case::new(&[]);
     for mode in BootMode::ALL {
         let image = fs::read(case.boot_image(mode).expect("made")).expect("there");
-        assert_eq!(image == case.vmlinux, mode != BootMode::NoBtf, "{mode}");
+        assert_eq!(image == case.vmlinux, mode != BootMode::BrokenBtf, "{mode}");
     }
     assert_eq!(case.downloads(), 1);
-    let kept = ["record.json", "vmlinux", "vmlinux-no-btf", "vmlinuz"];
+    let kept = ["record.json", "vmlinux", "vmlinux-broken-btf", "vmlinuz"];
     assert_eq!(case.files(), kept);
 }
 
@@ -147,11 +147,11 @@ fn damage_is_noticed_by_the_process_that_has_already_checked() {
 #[test]
 fn a_file_without_a_record_is_not_trusted() {
     let case = Case::new(&[]);
-    let path = case.boot_image(BootMode::NoBtf).expect("made");
+    let path = case.boot_image(BootMode::BrokenBtf).expect("made");
     fs::write(&path, "what a crash left").expect("written");
     for record in ["", "{}", "not json"] {
         fs::write(path.with_file_name("record.json"), record).expect("written");
-        let again = case.boot_image(BootMode::NoBtf).expect("made again");
+        let again = case.boot_image(BootMode::BrokenBtf).expect("made again");
         assert_ne!(fs::read(again).expect("there"), b"what a crash left");
     }
 }
@@ -247,6 +247,22 @@ fn a_kernel_that_cannot_do_what_the_matrix_says_is_refused_also_from_the_cache()
 }
 
 #[test]
+fn what_an_older_version_found_out_is_asked_again_and_not_fetched_again() {
+    let case = Case::new(&[]);
+    let path = case.boot_image(BootMode::BpfLsm).expect("made");
+    let record = path.with_file_name("record.json");
+    let now = fs::read_to_string(&record).expect("there");
+    let mut old: serde_json::Value = serde_json::from_str(&now).expect("JSON");
+    let fields = old.as_object_mut().expect("an object");
+    fields.remove("inspection").expect("there");
+    fields.insert("capabilities".into(), serde_json::json!(["btf"]));
+    fs::write(&record, old.to_string()).expect("written");
+    case.boot_image(BootMode::BpfLsm).expect("still good");
+    assert_eq!(fs::read_to_string(&record).expect("there"), now);
+    assert_eq!(case.downloads(), 1);
+}
+
+#[test]
 fn a_kernel_of_another_series_than_the_matrix_says_is_refused() {
     let mut case = Case::new(&[]);
     case.kernel.series = "6.13".parse().expect("a series");
@@ -269,13 +285,13 @@ fn a_kernel_of_the_users_own_needs_no_download() {
         assert_eq!(kernel.series.to_string(), "6.12");
         assert_eq!(
             kernel.capabilities,
-            BTreeSet::from([Capability::Btf, Capability::BpfLsm])
+            BTreeSet::from([Capability::Bpf, Capability::Btf, Capability::BpfLsm])
         );
         let store = Store::open(&folder.path().join("cache"), None);
         let boot_image = |mode| store.boot_image(&kernel, mode, &Silent);
         let booted = boot_image(BootMode::BpfLsm).expect("made");
         assert!(fs::read(booted).expect("there") == vmlinux);
-        boot_image(BootMode::NoBtf).expect("made");
+        boot_image(BootMode::BrokenBtf).expect("made");
     }
 }
 

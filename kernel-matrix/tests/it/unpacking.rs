@@ -96,7 +96,9 @@ fn what_is_no_image_is_an_error_that_says_so() {
 fn capabilities_are_those_that_the_type_information_names() {
     let check = |functions: &[&str], expected: &[Capability]| {
         let found = inspect::capabilities(&made::vmlinux(functions)).expect("an ELF file");
-        assert_eq!(found, expected.iter().copied().collect::<BTreeSet<_>>());
+        let mut expected: BTreeSet<_> = expected.iter().copied().collect();
+        expected.insert(Capability::Bpf);
+        assert_eq!(found, expected);
     };
     check(&[], &[]);
     check(&["vfs_open"], &[Capability::Btf]);
@@ -117,9 +119,24 @@ fn the_version_is_that_of_the_banner_and_not_of_its_format() {
 }
 
 #[test]
-fn the_variant_without_btf_differs_in_the_magic_only() {
+fn a_kernel_without_a_verifier_loads_no_program() {
+    for functions in [&[][..], &["vfs_open"]] {
+        let mut vmlinux = made::vmlinux(functions);
+        let verifier = made::VERIFIER.as_bytes();
+        let at = vmlinux
+            .windows(verifier.len())
+            .position(|window| window == verifier)
+            .expect("it has one");
+        vmlinux[at..at + verifier.len()].fill(b' ');
+        let found = inspect::capabilities(&vmlinux).expect("an ELF file");
+        assert!(!found.contains(&Capability::Bpf), "{functions:?}");
+    }
+}
+
+#[test]
+fn the_variant_with_broken_btf_differs_in_the_magic_only() {
     let vmlinux = made::capable_vmlinux();
-    let variant = inspect::without_btf(vmlinux.clone()).expect("has BTF");
+    let variant = inspect::with_broken_btf(vmlinux.clone()).expect("has BTF");
     let changed: Vec<_> = std::iter::zip(&vmlinux, &variant)
         .filter(|(before, after)| before != after)
         .collect();
@@ -127,8 +144,9 @@ fn the_variant_without_btf_differs_in_the_magic_only() {
     assert_eq!(variant.len(), vmlinux.len());
     let capabilities = inspect::capabilities(&variant).expect("an ELF file");
     assert!(!capabilities.contains(&Capability::Btf));
-    inspect::without_btf(variant).expect_err("there is none left");
-    inspect::without_btf(made::vmlinux(&[])).expect_err("there was none");
+    assert!(!capabilities.contains(&Capability::Bpf));
+    inspect::with_broken_btf(variant).expect_err("there is none left");
+    inspect::with_broken_btf(made::vmlinux(&[])).expect_err("there was none");
 }
 
 fn compression() -> impl Strategy<Value = Compression> {

@@ -164,6 +164,7 @@ fn plan_kernel(kernel: &Kernel) -> PlanKernel {
         tier: kernel.tier,
         capabilities: BootMode::ALL
             .into_iter()
+            .filter(|mode| mode.suits(&kernel.capabilities))
             .map(|mode| (mode, kernel.capabilities_in(mode)))
             .collect(),
     }

@@ -7,6 +7,8 @@ use std::{
 
 use harness_proto::Facts;
 
+use crate::bpf;
+
 pub(super) fn read() -> Facts {
     Facts {
         release: rustix::system::uname()
@@ -15,7 +17,19 @@ pub(super) fn read() -> Facts {
             .into_owned(),
         // A kernel without securityfs has no LSM that can be asked for.
         lsm: parse_lsm(&fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default()),
+        bpf: loads_programs(),
         btf: File::open("/sys/kernel/btf/vmlinux").is_ok_and(is_btf),
+    }
+}
+
+fn loads_programs() -> bool {
+    match bpf::load_smallest_program() {
+        Ok(()) => true,
+        Err(error) => {
+            // The console keeps it, should the answer come as a surprise.
+            eprintln!("guest-runner: {error}");
+            false
+        }
     }
 }
 

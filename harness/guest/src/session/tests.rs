@@ -32,6 +32,7 @@ fn facts() -> Facts {
     Facts {
         release: "6.12".into(),
         lsm: vec!["bpf".into()],
+        bpf: true,
         btf: true,
     }
 }

@@ -1,5 +1,5 @@
-//! The kernel's list of BPF links, by bpf(2) itself: the agent under test has
-//! no part in the answer.
+//! What the kernel itself says about BPF, by bpf(2): the agent under test has no
+//! part in the answers.
 #![expect(unsafe_code, reason = "bpf(2) has no safe wrapper")]
 
 use std::io;
@@ -9,10 +9,25 @@ use harness_proto::BpfLink;
 
 use crate::attempt::{Attempt, AttemptError};
 
-// Commands of `enum bpf_cmd` in linux/bpf.h; all three exist since 5.8.
+// Commands of `enum bpf_cmd` in linux/bpf.h; all exist since 5.8.
+const BPF_PROG_LOAD: i32 = 5;
 const BPF_OBJ_GET_INFO_BY_FD: i32 = 15;
 const BPF_LINK_GET_FD_BY_ID: i32 = 30;
 const BPF_LINK_GET_NEXT_ID: i32 = 31;
+
+// Of `enum bpf_prog_type`: the oldest type, and in every kernel with bpf(2).
+const BPF_PROG_TYPE_SOCKET_FILTER: u32 = 1;
+/// `r0 = 0; exit`, as `struct bpf_insn`: opcode, registers, offset, immediate.
+const SMALLEST_PROGRAM: [[u8; 8]; 2] = [[0xb7, 0, 0, 0, 0, 0, 0, 0], [0x95, 0, 0, 0, 0, 0, 0, 0]];
+
+/// `prog_type`, `insn_cnt`, `insns`, `license` of `union bpf_attr`.
+#[repr(C)]
+struct ProgramAttr {
+    kind: u32,
+    instructions: u32,
+    code: u64,
+    license: u64,
+}
 
 /// `start_id`/`link_id`, `next_id`, `open_flags` of `union bpf_attr`.
 #[repr(C)]
@@ -41,8 +56,27 @@ struct LinkInfo {
     program_id: u32,
 }
 
+/// Whether the kernel loads BPF programs at all. The program is gone again when
+/// this returns.
+pub fn load_smallest_program() -> Result<(), AttemptError> {
+    load(&SMALLEST_PROGRAM).attempt(|| "load the smallest BPF program".into())
+}
+
+fn load(code: &[[u8; 8]]) -> io::Result<()> {
+    let mut attr = ProgramAttr {
+        kind: BPF_PROG_TYPE_SOCKET_FILTER,
+        instructions: u32::try_from(code.len()).map_err(io::Error::other)?,
+        code: code.as_ptr().expose_provenance() as u64,
+        license: c"GPL".as_ptr().expose_provenance() as u64,
+    };
+    let fd = bpf(BPF_PROG_LOAD, &mut attr)?;
+    // SAFETY: the kernel has just opened this descriptor for us alone.
+    drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    Ok(())
+}
+
 /// Every link, by ascending id.
-pub fn list() -> Result<Vec<BpfLink>, AttemptError> {
+pub fn links() -> Result<Vec<BpfLink>, AttemptError> {
     let mut links = Vec::new();
     let mut id = 0;
     while let Some(next) = next_id(id).attempt(|| format!("ask for the BPF link after {id}"))? {
@@ -94,8 +128,10 @@ fn info(id: u32) -> io::Result<LinkInfo> {
 
 fn bpf<A>(command: i32, attr: &mut A) -> io::Result<i32> {
     // SAFETY: `attr` is a prefix of `union bpf_attr` for this command, of the
-    // size that is passed. The one pointer in it, `InfoAttr::info`, points to
-    // a live buffer of the length beside it.
+    // size that is passed. Pointers in it are `InfoAttr::info`, to a live
+    // buffer of the length beside it, `ProgramAttr::code`, to as many live
+    // instructions as are counted beside it, and `ProgramAttr::license`, to a
+    // constant text that ends with a zero.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attr, size_of::<A>()) };
     if result < 0 {
         return Err(io::Error::last_os_error());
