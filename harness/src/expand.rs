@@ -13,7 +13,7 @@
 use harness_proto::{Action, Exit, PROBE_PATH, Probe};
 use scenarios::{
     Expect, Mode, Rule, Scenario, Setup, StartExpect, Step,
-    schema::{LinksExpect, ReloadExpect, SignalName},
+    schema::{LinksExpect, Lost, PauseSignal, ReloadExpect, Ring, SignalName},
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -30,6 +30,9 @@ const READY_MS: u64 = 30_000;
 const EVENT_MS: u64 = 10_000;
 const EXIT_MS: u64 = 10_000;
 const COMMAND_MS: u64 = 20_000;
+const STOP_MS: u64 = 10_000;
+
+const SIGCONT: i32 = 18;
 
 /// A scenario that cannot be a program.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -99,6 +102,8 @@ struct Expansion<'a> {
     started: usize,
     /// The name of the one that runs.
     running: Option<String>,
+    /// The name of the one that was ended last.
+    ended: Option<String>,
     /// It was ready at some time and has not been detached since.
     attached: bool,
     last_mode: Mode,
@@ -114,6 +119,7 @@ impl<'a> Expansion<'a> {
             source: None,
             started: 0,
             running: None,
+            ended: None,
             attached: false,
             last_mode: Mode::Enforce,
         }
@@ -177,6 +183,12 @@ impl<'a> Expansion<'a> {
                 Expectation::Verdict(expect.clone()),
             ),
             Step::Kill { signal } => self.kill(*signal)?,
+            Step::Signal { signal } => self.signal(*signal)?,
+            Step::Accounting {
+                ring,
+                attempts,
+                lost,
+            } => self.account(*ring, *attempts, *lost)?,
             Step::Detach { exit } => self.detach(*exit),
             Step::Event {
                 matches,
@@ -300,6 +312,7 @@ impl<'a> Expansion<'a> {
             SignalName::SIGKILL => Exit::Signal(signal.number()),
             SignalName::SIGTERM => self.adapter.terminated(),
         };
+        self.ended = Some(name.clone());
         self.push(
             Action::Signal {
                 name: name.clone(),
@@ -313,6 +326,48 @@ impl<'a> Expansion<'a> {
                 deadline_ms: EXIT_MS,
             },
             Expectation::Ended(exit),
+        );
+        Ok(())
+    }
+
+    fn signal(&mut self, signal: PauseSignal) -> Result<(), &'static str> {
+        let name = self.running.clone().ok_or("signals, but no agent runs")?;
+        let action = match signal {
+            PauseSignal::SIGSTOP => Action::Stop {
+                name,
+                deadline_ms: STOP_MS,
+            },
+            PauseSignal::SIGCONT => Action::Signal {
+                name,
+                signal: SIGCONT,
+            },
+        };
+        self.push(action, Expectation::Done(Blame::Agent));
+        Ok(())
+    }
+
+    fn account(&mut self, ring: Ring, attempts: u64, lost: Lost) -> Result<(), &'static str> {
+        let name = self
+            .ended
+            .clone()
+            .ok_or("asks for the account of an agent, but none was ended")?;
+        let ledger = self
+            .adapter
+            .ledger(ring)
+            .ok_or("asks for an account, which this agent does not give")?;
+        self.push(
+            Action::Tally {
+                name,
+                matches: ledger.records.clone(),
+                number: ledger.number.clone(),
+                summary: ledger.summary.clone(),
+                deadline_ms: EXIT_MS,
+            },
+            Expectation::Account {
+                ledger,
+                attempts,
+                lost,
+            },
         );
         Ok(())
     }
@@ -388,7 +443,9 @@ impl<'a> Expansion<'a> {
 pub(crate) fn deadline_ms(action: &Action) -> u64 {
     match action {
         Action::Spawn { deadline_ms, .. }
+        | Action::Stop { deadline_ms, .. }
         | Action::AwaitExit { deadline_ms, .. }
+        | Action::Tally { deadline_ms, .. }
         | Action::AwaitLines { deadline_ms, .. }
         | Action::Run { deadline_ms, .. } => *deadline_ms,
         Action::Mkdir { .. }

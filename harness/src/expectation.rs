@@ -2,11 +2,14 @@
 //! told what to do, never what should come of it.
 
 use harness_proto::{Action, CellProgram, Exit};
-use scenarios::{Expect, schema::LinksExpect};
+use scenarios::{
+    Expect,
+    schema::{LinksExpect, Lost},
+};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::outcome::FailCode;
+use crate::{adapter::Ledger, outcome::FailCode};
 
 /// A scenario as a program, with what must be observed of each action.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -84,6 +87,15 @@ pub enum Expectation {
         prints: Option<Value>,
         /// What it is otherwise.
         otherwise: FailCode,
+    },
+    /// The agent's account of its events adds up.
+    Account {
+        /// Where it is.
+        ledger: Ledger,
+        /// How many events there should have been.
+        attempts: u64,
+        /// Whether some were lost.
+        lost: Lost,
     },
     /// Of the kernel's BPF links.
     Links(LinksExpect),

@@ -82,6 +82,9 @@ pub enum FailCode {
     EventMissing,
     /// An event was reported that must not be.
     EventUnexpected,
+    /// What the agent says of its events does not add up: something was
+    /// neither delivered nor counted as lost.
+    Accounting,
     /// The agent says something else of its state than is the case.
     StateMismatch,
     /// BPF links were left behind.
@@ -151,6 +154,8 @@ pub enum Ability {
     ExecRule,
     /// Deny connecting to an address.
     ConnectRule,
+    /// Account for its events when it ends.
+    Account,
 }
 
 impl Outcome {

@@ -170,6 +170,23 @@ pub enum Step {
         /// `SIGKILL`, `SIGTERM` or another signal that ends it.
         signal: SignalName,
     },
+    /// Send the agent a signal that does not end it; with `SIGSTOP`, wait
+    /// until it is stopped.
+    Signal {
+        /// Which.
+        signal: PauseSignal,
+    },
+    /// Hold what an agent that has ended says of its events against the
+    /// events it sent: every attempt was delivered or counted as lost.
+    Accounting {
+        /// Which of its channels.
+        ring: Ring,
+        /// Exactly so many denials, or reports, the agent's own tests of
+        /// itself included.
+        attempts: u64,
+        /// Whether some of them were lost.
+        lost: Lost,
+    },
     /// Run the agent's command that ends enforcement.
     Detach {
         /// Its exit status.
@@ -286,6 +303,35 @@ impl SignalName {
             Self::SIGTERM => 15,
         }
     }
+}
+
+/// The signals that do not end an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PauseSignal {
+    /// 19: it stops where it is.
+    SIGSTOP,
+    /// 18: it goes on.
+    SIGCONT,
+}
+
+/// A channel of an agent's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ring {
+    /// Of what was denied.
+    Denials,
+    /// Of what was only reported.
+    Audits,
+}
+
+/// What [`Step::Accounting`] says of losses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lost {
+    /// Nothing was lost.
+    None,
+    /// Something was lost, and counted.
+    Some,
 }
 
 /// What must be true of the kernel's BPF links.

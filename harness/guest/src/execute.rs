@@ -73,6 +73,9 @@ impl Executor {
             } => processes.spawn(supervisor, name, argv, ready, after(*deadline_ms)),
             Action::Mark { name } => processes.mark(supervisor, name),
             Action::Signal { name, signal } => processes.signal(supervisor, name, *signal),
+            Action::Stop { name, deadline_ms } => {
+                processes.stop(supervisor, name, after(*deadline_ms))
+            }
             Action::AwaitExit { name, deadline_ms } => {
                 processes.await_exit(supervisor, name, after(*deadline_ms))
             }
@@ -89,6 +92,20 @@ impl Executor {
                     since_mark: *since_mark,
                 };
                 processes.await_lines(supervisor, name, &wanted, after(*deadline_ms))
+            }
+            Action::Tally {
+                name,
+                matches,
+                number,
+                summary,
+                deadline_ms,
+            } => {
+                let counted = processes::Counted {
+                    matches,
+                    number,
+                    summary,
+                };
+                processes.tally(supervisor, name, &counted, after(*deadline_ms))
             }
             Action::Run { argv, deadline_ms } => self.run(argv, after(*deadline_ms)),
             Action::ListBpfLinks => bpf::links().map(Observation::BpfLinks).map_err(text),

@@ -6,6 +6,7 @@
 
 mod connect;
 mod execute;
+mod flood;
 
 use harness_proto::{Access, Probe, Verdict};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
@@ -30,6 +31,9 @@ pub fn perform(probe: &Probe) -> Verdict {
         Probe::Symlink { target, path } => verdict(rustix::fs::symlinkat(target, CWD, path)),
         Probe::Unlink { path } => verdict(rustix::fs::unlinkat(CWD, path, AtFlags::empty())),
         Probe::Create { path } => create(path),
+        Probe::Flood { open: file, times } => {
+            flood::flood(*times, || open(&file.path, Access::Read, None))
+        }
         Probe::BindMount { from, to } => verdict(rustix::mount::mount_bind(from, to)),
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use harness_proto::{Access, NOOP_EXIT_STATUS, Probe, Transport, Verdict};
+use harness_proto::{Access, FloodedFile, NOOP_EXIT_STATUS, Probe, Transport, Verdict};
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 use tempfile::TempDir;
 
@@ -194,4 +194,18 @@ fn the_runner_refuses_to_be_anything_but_init() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("PID 1"));
+}
+
+#[test]
+fn a_flood_has_the_verdict_of_every_one_of_its_parts() {
+    let folder = Folder::new().with("file", "x");
+    let flood = |name, times| Probe::Flood {
+        open: FloodedFile {
+            path: folder.at(name),
+        },
+        times,
+    };
+    allowed(&flood("file", 3000));
+    denied(ENOENT, &flood("absent", 3000));
+    broken("`times` is 0", &flood("file", 0));
 }

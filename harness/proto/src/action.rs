@@ -82,6 +82,14 @@ pub enum Action {
         /// Signal number.
         signal: i32,
     },
+    /// Stop a process (`SIGSTOP`) and wait until the kernel says that it is
+    /// stopped. `SIGCONT` makes it go on. → [`crate::Observation::Done`]
+    Stop {
+        /// The process.
+        name: String,
+        /// In milliseconds.
+        deadline_ms: u64,
+    },
     /// Wait for a process to exit. → [`crate::Observation::Exited`]
     AwaitExit {
         /// The process.
@@ -100,6 +108,21 @@ pub enum Action {
         count: u64,
         /// Look only at lines after the last [`Action::Mark`].
         since_mark: bool,
+        /// In milliseconds.
+        deadline_ms: u64,
+    },
+    /// Wait until a process can say no more, then count lines of its output,
+    /// and look whether they are numbered without a gap.
+    /// → [`crate::Observation::Tally`]
+    Tally {
+        /// The process.
+        name: String,
+        /// Subset of the lines that are counted.
+        matches: Value,
+        /// The field of these lines that holds their number.
+        number: String,
+        /// Subset of the line in which the process sums up.
+        summary: Value,
         /// In milliseconds.
         deadline_ms: u64,
     },

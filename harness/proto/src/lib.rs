@@ -20,11 +20,11 @@ pub mod wire;
 pub use action::{Action, CellProgram};
 pub use message::{Facts, GuestMessage, HostMessage, LogStream};
 pub use observation::{BpfLink, Exit, Observation};
-pub use probe::{Access, Probe, Transport, Verdict};
+pub use probe::{Access, FloodedFile, Probe, Transport, Verdict};
 
 /// Raised whenever a message changes its meaning or shape. Host and guest are
 /// built together; a difference means a stale initramfs and is an error.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// Where the guest finds the programs of the cells: `<CELLS_DIR>/<cell>.json`.
 pub const CELLS_DIR: &str = "/cells";

@@ -30,6 +30,16 @@ pub enum Observation {
         /// The last of them.
         last: Option<Value>,
     },
+    /// What a process has said in all.
+    Tally {
+        /// How many lines matched.
+        count: u64,
+        /// How many of them, but for the first, have another number than the
+        /// one after that of the line before; a line without a number is one.
+        gaps: u64,
+        /// The last line in which the process sums up.
+        summary: Option<Value>,
+    },
     /// A command ran to its end.
     Ran {
         /// `None` when the deadline passed and it was killed.

@@ -65,6 +65,15 @@ pub enum Probe {
         /// New name.
         path: String,
     },
+    /// The same again and again in one process, as fast as it can. Allowed or
+    /// denied only when every one was, and with the same errno; else
+    /// [`Verdict::Broken`], with the counts.
+    Flood {
+        /// What is done.
+        open: FloodedFile,
+        /// How often.
+        times: u32,
+    },
     /// `mount(2)` with `MS_BIND`.
     BindMount {
         /// Existing file or folder.
@@ -72,6 +81,14 @@ pub enum Probe {
         /// Where it appears.
         to: String,
     },
+}
+
+/// What [`Probe::Flood`] opens, as [`Probe::Open`] does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FloodedFile {
+    /// Absolute path.
+    pub path: String,
 }
 
 /// How [`Probe::Open`] opens.

@@ -1,11 +1,11 @@
 //! The reference agent of this project.
 
 use harness_proto::Exit;
-use scenarios::{Mode, Rule};
+use scenarios::{Mode, Rule, schema::Ring};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Adapter, Reload};
+use super::{Adapter, Ledger, Reload};
 use crate::outcome::Ability;
 
 /// The reference agent of this project.
@@ -34,7 +34,7 @@ impl Adapter for AegisBpf {
 
     fn can(&self, ability: Ability) -> bool {
         match ability {
-            Ability::OpenRule | Ability::ExecRule | Ability::ConnectRule => true,
+            Ability::OpenRule | Ability::ExecRule | Ability::ConnectRule | Ability::Account => true,
         }
     }
 
@@ -79,6 +79,21 @@ impl Adapter for AegisBpf {
 
     fn detach(&self) -> Vec<String> {
         words(&[EXECUTABLE, "detach"])
+    }
+
+    fn ledger(&self, ring: Ring) -> Option<Ledger> {
+        let ring = match ring {
+            Ring::Denials => "denials",
+            Ring::Audits => "audits",
+        };
+        Some(Ledger {
+            records: json!({"ring": ring}),
+            number: "seq".into(),
+            summary: json!({"type": "stopped"}),
+            delivered: format!("delivered_{ring}"),
+            attempts: ring.into(),
+            lost: format!("{ring}_lost"),
+        })
     }
 
     fn verifier_exit(&self) -> Option<i32> {

@@ -4,7 +4,8 @@
 mod aegisbpf;
 
 use harness_proto::Exit;
-use scenarios::{Mode, Rule};
+use scenarios::{Mode, Rule, schema::Ring};
+use serde::Serialize;
 use serde_json::Value;
 
 pub use aegisbpf::AegisBpf;
@@ -36,9 +37,28 @@ pub trait Adapter: Send + Sync {
     fn health(&self) -> Vec<String>;
     /// The command that ends enforcement; the agent is not running then.
     fn detach(&self) -> Vec<String>;
+    /// Where it accounts for the events of a channel, if it does.
+    fn ledger(&self, ring: Ring) -> Option<Ledger>;
     /// The exit status with which it says that the kernel's verifier refused
     /// a program.
     fn verifier_exit(&self) -> Option<i32>;
+}
+
+/// Where an agent accounts for its events.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ledger {
+    /// What each line of the channel holds.
+    pub records: Value,
+    /// The field of such a line that numbers it.
+    pub number: String,
+    /// What the line holds in which the agent sums up at its end.
+    pub summary: Value,
+    /// The field of the summary with how many lines it delivered.
+    pub delivered: String,
+    /// The field with how many there should have been.
+    pub attempts: String,
+    /// The field with how many of them were lost.
+    pub lost: String,
 }
 
 /// How an agent takes another policy.

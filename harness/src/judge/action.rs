@@ -8,6 +8,7 @@ use harness_proto::{
 use scenarios::{Expect, schema::LinksExpect};
 use serde_json::Value;
 
+use super::account::check_account;
 use crate::{
     expectation::{Blame, Expectation, Phase, PlannedAction},
     outcome::{FailCode, InfraCode, Outcome},
@@ -86,6 +87,23 @@ impl<'a> Memory<'a> {
                 (*exit, prints.as_ref(), *otherwise),
                 (*found, stdout, stderr),
             ),
+            (
+                E::Account {
+                    ledger,
+                    attempts,
+                    lost,
+                },
+                O::Tally {
+                    count,
+                    gaps,
+                    summary,
+                },
+            ) => check_account(
+                ledger,
+                (*attempts, *lost),
+                (*count, *gaps, summary.as_ref()),
+            )
+            .map_err(|problem| Outcome::failed(FailCode::Accounting, problem)),
             (E::Links(expect), O::BpfLinks(links)) => self.check_links(expect, links),
             (_, other) => Err(Outcome::infra(
                 InfraCode::Harness,
@@ -157,6 +175,7 @@ fn broken(expectation: &Expectation, message: &str) -> Outcome {
         | Expectation::Refused { .. }
         | Expectation::Events { .. }
         | Expectation::Answer(_)
+        | Expectation::Account { .. }
         | Expectation::Ran { .. } => Outcome::failed(FailCode::AgentExit, reason),
         Expectation::Verdict(_) => Outcome::failed(FailCode::ProbeBroken, reason),
         Expectation::Done(Blame::Harness) | Expectation::Links(_) => {

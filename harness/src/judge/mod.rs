@@ -1,6 +1,7 @@
 //! The outcome of a cell: a pure function of what was expected, what the guest
 //! said, and what the kernel wrote on its console.
 
+mod account;
 mod action;
 pub mod console;
 

@@ -6,7 +6,7 @@ mod select;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel_matrix::{BootMode, Capability, Tier};
-use scenarios::{Requirement, Scenario, Target};
+use scenarios::{Requirement, Scenario, Step, Target};
 use serde::Serialize;
 
 pub use select::{Filter, SelectError, Selection, scenario_tier, select};
@@ -159,6 +159,7 @@ fn skip_reason(
             .rules
             .iter()
             .map(|rule| ability(&rule.deny))
+            .chain(scenario.steps.iter().filter_map(ability_of_step))
             .find(|ability| !adapter.can(*ability))
             .map(SkipReason::AgentCannot)
     };
@@ -171,6 +172,10 @@ fn capability(requirement: Requirement) -> Capability {
         Requirement::BpfLsm => Capability::BpfLsm,
         Requirement::Btf => Capability::Btf,
     }
+}
+
+fn ability_of_step(step: &Step) -> Option<Ability> {
+    matches!(step, Step::Accounting { .. }).then_some(Ability::Account)
 }
 
 fn ability(target: &Target) -> Ability {

@@ -48,6 +48,9 @@ impl Adapter for Mute {
     fn detach(&self) -> Vec<String> {
         Vec::new()
     }
+    fn ledger(&self, _: scenarios::schema::Ring) -> Option<crate::adapter::Ledger> {
+        None
+    }
     fn verifier_exit(&self) -> Option<i32> {
         None
     }

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use harness_proto::Observation;
+use harness_proto::action::matches_subset;
 use serde_json::Value;
 
 use super::text;
-use crate::supervise::{LineSearch, Output, ProcessId, Supervisor};
+use crate::supervise::{Forgotten, LineSearch, Output, ProcessId, Supervisor, Transcript};
+
+const SIGSTOP: i32 = 19;
 
 /// One name may be taken by one process after another; their output is one.
 #[derive(Debug, Default)]
@@ -24,6 +27,13 @@ pub(super) struct Wanted<'a> {
     pub(super) matches: &'a Value,
     pub(super) count: u64,
     pub(super) since_mark: bool,
+}
+
+/// The lines an account is made of.
+pub(super) struct Counted<'a> {
+    pub(super) matches: &'a Value,
+    pub(super) number: &'a str,
+    pub(super) summary: &'a Value,
 }
 
 /// What the processes of one name have said.
@@ -103,6 +113,34 @@ impl Processes {
         Ok(Observation::Done)
     }
 
+    /// Woken by the signal of a child that stopped, which only a supervisor
+    /// with orphans, as of PID 1, receives.
+    pub(super) fn stop(
+        &self,
+        supervisor: &mut Supervisor,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<Observation, String> {
+        self.signal(supervisor, name, SIGSTOP)?;
+        let id = self.get(name)?.process;
+        let stopped = supervisor
+            .wait(deadline, |all| {
+                let process = all.process(id);
+                match (process.is_stopped(), process.exit()) {
+                    (Ok(true), _) => Some(Ok(())),
+                    (Ok(false), None) => None,
+                    (Ok(false), Some(_)) => Some(Err("it has ended".to_owned())),
+                    (Err(error), _) => Some(Err(error.to_string())),
+                }
+            })
+            .map_err(text)?;
+        match stopped {
+            Some(Ok(())) => Ok(Observation::Done),
+            Some(Err(error)) => Err(format!("stop {name}: {error}")),
+            None => Err(format!("stop {name}: it has not stopped in time")),
+        }
+    }
+
     pub(super) fn await_exit(
         &self,
         supervisor: &mut Supervisor,
@@ -140,6 +178,23 @@ impl Processes {
         Ok(search.into_observation())
     }
 
+    pub(super) fn tally(
+        &self,
+        supervisor: &mut Supervisor,
+        name: &str,
+        counted: &Counted<'_>,
+        deadline: Instant,
+    ) -> Result<Observation, String> {
+        let id = self.get(name)?.process;
+        let silent = supervisor.wait(deadline, |all| all.process(id).is_silent().then_some(()));
+        if silent.map_err(text)?.is_none() {
+            return Err(format!(
+                "{name} is still running, so its account is not complete"
+            ));
+        }
+        account(&supervisor.process(id).output().stdout, counted).map_err(text)
+    }
+
     pub(super) fn outputs<'a>(&'a self, supervisor: &'a Supervisor) -> Vec<NamedOutput<'a>> {
         self.0
             .iter()
@@ -154,5 +209,76 @@ impl Processes {
         self.0
             .get(name)
             .ok_or_else(|| format!("no process called {name} was started"))
+    }
+}
+
+/// What all of an output comes to.
+fn account(output: &Transcript, counted: &Counted<'_>) -> Result<Observation, Forgotten> {
+    let (mut count, mut gaps) = (0, 0);
+    let mut last_number = None;
+    let mut summary = None;
+    let mut place = 0;
+    while let Some((line, next)) = output.line_at(place)? {
+        place = next;
+        let Ok(value) = serde_json::from_slice::<Value>(line) else {
+            continue;
+        };
+        if matches_subset(&value, counted.matches) {
+            let number = value.get(counted.number).and_then(Value::as_u64);
+            let follows = match (count, last_number, number) {
+                (0, _, Some(_)) => true,
+                (_, Some(last), Some(number)) => number == last + 1,
+                _ => false,
+            };
+            gaps += u64::from(!follows);
+            count += 1;
+            last_number = number;
+        }
+        if matches_subset(&value, counted.summary) {
+            summary = Some(value);
+        }
+    }
+    Ok(Observation::Tally {
+        count,
+        gaps,
+        summary,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counted, account};
+    use crate::supervise::Transcript;
+    use harness_proto::Observation;
+    use serde_json::json;
+
+    #[test]
+    fn lines_are_counted_and_their_numbers_followed() {
+        let check = |numbers: &[&str], count, gaps| {
+            let mut output = Transcript::default();
+            for number in numbers {
+                output.append(format!("{{\"ring\":\"a\",\"seq\":{number}}}\n").as_bytes());
+                output.append(b"{\"ring\":\"b\",\"seq\":900}\nnoise\n");
+            }
+            output.append(b"{\"type\":\"end\",\"n\":1}\n");
+            let (matches, summary) = (json!({"ring": "a"}), json!({"type": "end"}));
+            let counted = Counted {
+                matches: &matches,
+                number: "seq",
+                summary: &summary,
+            };
+            let expected = Observation::Tally {
+                count,
+                gaps,
+                summary: Some(json!({"type": "end", "n": 1})),
+            };
+            assert_eq!(account(&output, &counted), Ok(expected), "{numbers:?}");
+        };
+        check(&[], 0, 0);
+        check(&["7", "8", "9"], 3, 0);
+        check(&["7", "9", "10"], 3, 1);
+        check(&["7", "7"], 2, 1);
+        check(&["7", "null", "8"], 3, 2);
+        check(&["\"x\""], 1, 1);
     }
 }

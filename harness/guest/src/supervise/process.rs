@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use harness_proto::Exit;
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, pidfd_open,
-    waitpid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, kill_process,
+    kill_process_group, pidfd_open, waitid, waitpid,
 };
 
 use super::transcript::Transcript;
@@ -99,6 +99,21 @@ impl Process {
             return Err(Errno::SRCH.into());
         }
         Ok(kill_process(self.pid, signal)?)
+    }
+
+    /// Whether the kernel has it stopped just now, all of its threads.
+    pub fn is_stopped(&self) -> io::Result<bool> {
+        if self.exit.is_some() {
+            return Ok(false);
+        }
+        // Only looked at: a process that goes on is not stopped any more, and
+        // its end is left for `reap`.
+        let look = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::Pid(self.pid), look) {
+            Ok(status) => Ok(status.is_some_and(|status| status.stopped())),
+            Err(Errno::CHILD) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Kill it with everything it has started in its process group.
