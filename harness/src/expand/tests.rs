@@ -139,3 +139,26 @@ fn a_step_that_needs_a_running_agent_says_so() {
         "step 1 (from 0): starts the agent while it is running and expects it to get ready",
     );
 }
+
+#[test]
+fn an_agent_is_stopped_for_a_flood_and_accounts_for_it_after_its_end() {
+    let signal = |name| format!("[[step]]\ndo = \"signal\"\nsignal = \"{name}\"\n");
+    let account =
+        "[[step]]\ndo = \"accounting\"\nring = \"denials\"\nattempts = 5\nlost = \"some\"\n";
+    let (stop, go_on) = (signal("SIGSTOP"), signal("SIGCONT"));
+    let end = "[[step]]\ndo = \"kill\"\nsignal = \"SIGTERM\"\n";
+    let program = expanded(&format!("{START}{stop}{go_on}{end}{account}"));
+    let lines: Vec<&str> = program
+        .lines()
+        .filter(|line| !line.contains("write"))
+        .collect();
+    insta::assert_snapshot!(lines[1..6].join("\n"), @r#"
+    steps    {"stop":{"name":"agent-1","deadline_ms":10000}} -> {"done":"agent"}
+    steps    signal agent-1 18 -> {"done":"agent"}
+    steps    signal agent-1 15 -> {"done":"agent"}
+    steps    await exit of agent-1 -> {"ended":{"status":0}}
+    steps    {"tally":{"name":"agent-1","matches":{"ring":"denials"},"number":"seq","summary":{"type":"stopped"},"deadline_ms":10000}} -> {"account":{"ledger":{"records":{"ring":"denials"},"number":"seq","summary":{"type":"stopped"},"delivered":"delivered_denials","attempts":"denials","lost":"denials_lost"},"attempts":5,"lost":"some"}}
+    "#);
+    let early = expand(&scenario(&format!("{START}{account}")), &AegisBpf);
+    assert!(early.unwrap_err().problem.contains("none was ended"));
+}
