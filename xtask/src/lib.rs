@@ -15,5 +15,6 @@ pub mod process;
 pub mod progress;
 pub mod rustc;
 pub mod setup;
+pub mod teeth;
 pub mod test;
 pub mod workspace;

@@ -16,6 +16,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 use harness::{
+    Plan,
     accel::Accel,
     interrupt::Interrupt,
     outcome::OutcomeKind,
@@ -98,8 +99,7 @@ pub struct Done {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let options = args.options();
     if args.list {
-        let prepared = Prepared::new(&options)?;
-        list::print(&prepared.plan, args.json)?;
+        list::print(&plan(&options)?, args.json)?;
         return Ok(ExitCode::Ok);
     }
     let done = end_to_end(&options)?;
@@ -109,6 +109,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     eprint!("{}", table::of(&done.report));
     eprintln!("{}", table::verdict(&done.report, &done.folder));
     Ok(done.exit_code)
+}
+
+/// What a selection would run.
+pub fn plan(options: &Options) -> Result<Plan> {
+    Ok(Prepared::new(options)?.plan)
 }
 
 /// Run all cells of a selection, and write the reports.
