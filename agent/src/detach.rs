@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aegisbpf_abi::names::shared_map;
 use aya::programs::{links::LinkError, loaded_links};
 use thiserror::Error;
 
@@ -40,10 +41,10 @@ pub enum DetachError {
 
 /// Remove everything, and return when no hook of ours can deny any more.
 pub fn detach() -> Result<(), DetachError> {
-    let generations = pins::generations()?;
-    if generations.is_empty() {
+    if !pins::any()? {
         return Err(DetachError::Nothing);
     }
+    let generations = pins::generations()?;
     let ours: Vec<u32> = generations
         .iter()
         // One that cannot be read has nothing attached that we could name.
@@ -51,11 +52,16 @@ pub fn detach() -> Result<(), DetachError> {
         .flat_map(|generation| generation.attached)
         .map(|attached| attached.link_id)
         .collect();
+    let had_active = pins::shared_map(shared_map::ACTIVE).exists();
     // First the one step after which nothing is denied. The kernel frees a
     // link's id before it detaches the program, so a link that is gone from
     // its list can deny for a moment longer.
-    generation::activate(generation::NONE).map_err(Box::new)?;
+    let silenced = generation::activate(generation::NONE);
     pins::remove_all()?;
+    // Reported only now: whatever is wrong with it, the hooks had to go.
+    if had_active {
+        silenced.map_err(Box::new)?;
+    }
     let deadline = Instant::now() + PATIENCE;
     loop {
         let mut held = Vec::new();

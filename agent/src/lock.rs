@@ -2,8 +2,9 @@
 //! process however that ends.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
 };
 
@@ -35,11 +36,15 @@ impl Lock {
     /// Take the lock, or say who has it.
     pub fn take() -> Result<Self, LockError> {
         fs::create_dir_all(paths::RUNTIME)?;
+        // Whoever can open the file can lock it, and so keep an agent from
+        // starting.
+        fs::set_permissions(paths::RUNTIME, Permissions::from_mode(0o700))?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(0o600)
             .open(Path::new(paths::RUNTIME).join("lock"))?;
         match file.try_lock() {
             Ok(()) => {}

@@ -21,6 +21,7 @@ use aya::{
         links::{FdLink, LinkError, PinnedLink},
     },
 };
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::{chain::chain, contents, facts, layout, pins};
@@ -215,8 +216,12 @@ pub struct Generation {
     _object: Option<Ebpf>,
 }
 
-/// The description of an image.
+/// The description of an image. Its digest is over the programs too: after an
+/// upgrade of the agent the old programs are not taken for the new ones.
 pub fn meta(image: &Image, mechanism: Mechanism) -> Meta {
+    let mut digest = Sha256::new();
+    digest.update(image.digest());
+    digest.update(OBJECT);
     Meta {
         abi: ABI_VERSION,
         mechanism: mechanism.number(),
@@ -224,7 +229,7 @@ pub fn meta(image: &Image, mechanism: Mechanism) -> Meta {
         exec_mode: image.modes.exec as u32,
         network_mode: image.modes.network as u32,
         rules: image.rules,
-        digest: image.digest(),
+        digest: digest.finalize().into(),
     }
 }
 

@@ -54,6 +54,15 @@ pub fn generations() -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
+/// Whether anything is pinned.
+pub fn any() -> io::Result<bool> {
+    match fs::read_dir(paths::PINS) {
+        Ok(mut entries) => Ok(entries.next().is_some()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// The programs of a generation whose links are pinned.
 pub fn links(number: u64) -> io::Result<Vec<String>> {
     let mut programs = Vec::new();

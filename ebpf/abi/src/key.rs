@@ -117,6 +117,7 @@ pub struct Meta {
     pub network_mode: u32,
     /// Rules of the policy.
     pub rules: u32,
-    /// SHA-256 of the map image: rules, resolved objects and modes.
+    /// SHA-256 over the map image (rules, resolved objects, modes) and the
+    /// programs.
     pub digest: [u8; 32],
 }

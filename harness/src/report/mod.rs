@@ -17,17 +17,20 @@ pub use json::{
 
 use crate::{atomic, run::RunFolder};
 
+/// The files of a report in a run's folder.
+pub(crate) const FILES: [&str; 4] = ["report.json", "junit.xml", "summary.md", "report.html"];
+
 /// Write every format into the run's folder. The error names the file.
 pub fn write(report: &Report, folder: &RunFolder) -> Result<(), String> {
     let json = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
     let logs = |cell: &CellReport| folder.cell_logs(&cell.cell());
     let formats = [
-        ("report.json", json + "\n"),
-        ("junit.xml", junit::render(report)?),
-        ("summary.md", summary::render(report)),
-        ("report.html", html::render(report, &logs)),
+        json + "\n",
+        junit::render(report)?,
+        summary::render(report),
+        html::render(report, &logs),
     ];
-    for (name, content) in formats {
+    for (name, content) in FILES.into_iter().zip(formats) {
         let path = folder.path().join(name);
         atomic::write(&path, content.as_bytes())
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;

@@ -15,7 +15,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     fs::{self, File, OpenOptions},
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -55,6 +55,17 @@ impl RunFolder {
     /// Make the folder; its `cells.jsonl` is empty.
     pub fn create(path: &Path, kernel_image: Option<PathBuf>) -> Result<Self, String> {
         fs::create_dir_all(path).map_err(on(path))?;
+        // Reports of an earlier run in this folder would pass for this one's
+        // if it is killed before it writes its own.
+        for report in crate::report::FILES {
+            let stale = path.join(report);
+            match fs::remove_file(&stale) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(on(&stale)(error));
+                }
+                _ => {}
+            }
+        }
         let lines_path = path.join("cells.jsonl");
         let lines = OpenOptions::new()
             .create(true)
