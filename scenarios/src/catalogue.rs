@@ -13,6 +13,7 @@ use crate::schema::{Scenario, Step};
 /// Every scenario of a folder, by id.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
+    folder: PathBuf,
     scenarios: BTreeMap<String, Scenario>,
 }
 
@@ -75,7 +76,15 @@ impl Catalogue {
                 problem: "holds no scenario (*.toml)".into(),
             });
         }
-        Ok(Self { scenarios })
+        Ok(Self {
+            folder: folder.to_owned(),
+            scenarios,
+        })
+    }
+
+    /// The file of one of its scenarios.
+    pub fn file_of(&self, scenario: &Scenario) -> PathBuf {
+        self.folder.join(&scenario.id).with_extension("toml")
     }
 
     /// The scenarios in order of their ids.
@@ -111,19 +120,86 @@ fn check(path: &Path, scenario: &Scenario) -> Result<(), String> {
             return Err(format!("two rules have the id \"{id}\""));
         }
     }
-    for step in &scenario.steps {
-        if let Step::Start { without, .. } | Step::Reload { without, .. } = step {
-            for id in without {
-                if !known.contains(&id.as_str()) {
-                    return Err(format!(
-                        "`without` names rule \"{id}\", but the rules are {known:?}"
-                    ));
-                }
-            }
-        }
+    for (index, step) in scenario.steps.iter().enumerate() {
+        check_step(step, &known).map_err(|problem| format!("step {index} (from 0): {problem}"))?;
     }
     if scenario.steps.is_empty() {
         return Err("has no [[step]]".into());
     }
     Ok(())
+}
+
+fn check_step(step: &Step, known: &[&str]) -> Result<(), String> {
+    match step {
+        Step::Start { without, .. } | Step::Reload { without, .. } => {
+            match without.iter().find(|id| !known.contains(&id.as_str())) {
+                Some(id) => Err(format!(
+                    "`without` names rule \"{id}\", but the rules are {known:?}"
+                )),
+                None => Ok(()),
+            }
+        }
+        Step::Event { count: 0, .. } => Err(
+            "`count = 0` asks for nothing, so it would always pass: to say that no event \
+             matches, write `do = \"no-event\"`"
+                .into(),
+        ),
+        Step::Event { matches, .. } | Step::NoEvent { matches } => match matches.as_object() {
+            None => Err("`matches` must be a table, such as { type = \"denial\" }".into()),
+            Some(fields) if fields.is_empty() => {
+                Err("`matches` is empty, so every line matches: name at least one field".into())
+            }
+            Some(_) => Ok(()),
+        },
+        Step::Health { matches, .. } if !matches.is_object() => {
+            Err("`matches` must be a table, such as { healthy = true }".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use std::path::Path;
+
+    fn problem(step: &str) -> String {
+        let text = format!(
+            "id = \"x\"\ntitle = \"t\"\n[[rule]]\nid = \"a\"\ndeny = {{ open = {{ path = \"/a\" }} }}\n[[step]]\n{step}"
+        );
+        match parse(Path::new("x.toml"), &text) {
+            Ok(_) => "none".into(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_step_that_could_not_fail_or_not_pass_is_refused() {
+        let check = |step: &str, expected: &str| {
+            let found = problem(step);
+            assert!(found.contains(expected), "{step}: {found}");
+        };
+        check("do = \"event\"\nmatches = { type = \"denial\" }", "none");
+        check(
+            "do = \"event\"\nmatches = { type = \"denial\" }\ncount = 0",
+            "x.toml: step 0 (from 0): `count = 0` asks for nothing",
+        );
+        check(
+            "do = \"event\"\nmatches = { type = \"denial\" }\ncount = 0\nexactly = true",
+            "do = \"no-event\"",
+        );
+        check("do = \"event\"\nmatches = {}", "`matches` is empty");
+        check("do = \"no-event\"\nmatches = {}", "`matches` is empty");
+        check("do = \"no-event\"\nmatches = \"denial\"", "must be a table");
+        check("do = \"health\"\nmatches = 1", "must be a table");
+        check("do = \"health\"\nmatches = {}", "none");
+        check("do = \"start\"\nmode = \"audit\"\nwithout = [\"b\"]", "[\"a\"]");
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_with_its_line() {
+        let found = problem("do = \"health\"\nmatches = {}\nexti = 1");
+        assert!(found.contains("exti"), "{found}");
+        assert!(found.contains("line 6"), "{found}");
+    }
 }

@@ -127,7 +127,7 @@ fn a_step_that_needs_a_running_agent_says_so() {
         let error = expand(&scenario(steps), &AegisBpf).unwrap_err().to_string();
         assert_eq!(error, format!("scenario x, {problem}"));
     };
-    let event = "[[step]]\ndo = \"event\"\nmatches = {}\n";
+    let event = "[[step]]\ndo = \"event\"\nmatches = { type = \"denial\" }\n";
     check(event, "step 0 (from 0): asks for events, but no agent runs");
     check(KILL, "step 0 (from 0): kills, but no agent runs");
     check(
