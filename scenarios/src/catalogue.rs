@@ -193,7 +193,10 @@ mod tests {
         check("do = \"no-event\"\nmatches = \"denial\"", "must be a table");
         check("do = \"health\"\nmatches = 1", "must be a table");
         check("do = \"health\"\nmatches = {}", "none");
-        check("do = \"start\"\nmode = \"audit\"\nwithout = [\"b\"]", "[\"a\"]");
+        check(
+            "do = \"start\"\nmode = \"audit\"\nwithout = [\"b\"]",
+            "[\"a\"]",
+        );
     }
 
     #[test]

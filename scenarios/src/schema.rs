@@ -195,9 +195,9 @@ pub enum Step {
     },
     /// Wait for events of the running agent.
     Event {
-        /// Subset of the event.
+        /// Subset of the event, of fields that the agent's adapter knows.
         matches: serde_json::Value,
-        /// At least so many.
+        /// At least so many, at least one.
         #[serde(default = "one")]
         count: u64,
         /// No more than `count`, either.

@@ -1,11 +1,13 @@
 //! The reference agent of this project.
 
+mod vocabulary;
+
 use harness_proto::Exit;
 use scenarios::{Mode, Rule, schema::Ring};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Adapter, Ledger, Reload};
+use super::{Adapter, Ledger, Reload, Vocabulary};
 use crate::outcome::Ability;
 
 /// The reference agent of this project.
@@ -96,6 +98,10 @@ impl Adapter for AegisBpf {
         })
     }
 
+    fn vocabulary(&self) -> Vocabulary {
+        vocabulary::VOCABULARY
+    }
+
     fn verifier_exit(&self) -> Option<i32> {
         Some(7)
     }
@@ -108,8 +114,44 @@ fn words(words: &[&str]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::{Adapter, AegisBpf};
-    use scenarios::{Rule, Target};
+    use crate::adapter::vocabulary::check;
+    use scenarios::{Rule, Scenario, Step, Target, Tier, schema::Ring};
     use serde_json::{Value, json};
+
+    fn merged(one: &Value, other: &Value) -> Value {
+        let fields = |value: &Value| value.as_object().unwrap().clone();
+        fields(one).into_iter().chain(fields(other)).collect()
+    }
+
+    #[test]
+    fn what_is_asked_of_its_lines_here_is_in_its_vocabulary() {
+        let reload = AegisBpf.reload();
+        let mut asked = vec![
+            AegisBpf.ready(),
+            merged(&reload.answer, &reload.applied),
+            merged(&reload.answer, &reload.refused),
+        ];
+        for ring in [Ring::Denials, Ring::Audits] {
+            let ledger = AegisBpf.ledger(ring).unwrap();
+            asked.push(merged(&ledger.records, &json!({ledger.number: 1})));
+            let numbers = json!({ledger.delivered: 1, ledger.attempts: 1, ledger.lost: 0});
+            asked.push(merged(&ledger.summary, &numbers));
+        }
+        for matches in asked {
+            let scenario = Scenario {
+                id: "x".into(),
+                title: "t".into(),
+                tier: Tier::Pr,
+                needs: vec![],
+                needs_absent: vec![],
+                must_run: false,
+                setup: vec![],
+                rules: vec![],
+                steps: vec![Step::NoEvent { matches }],
+            };
+            assert_eq!(check(&scenario, &AegisBpf.vocabulary()), Ok(()));
+        }
+    }
 
     #[test]
     fn rules_are_written_as_the_agent_reads_them() {

@@ -2,6 +2,7 @@
 //! between agents is behind [`Adapter`]; all of it is data or pure.
 
 mod aegisbpf;
+pub mod vocabulary;
 
 use harness_proto::Exit;
 use scenarios::{Mode, Rule, schema::Ring};
@@ -9,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use aegisbpf::AegisBpf;
+pub use vocabulary::Vocabulary;
 
 use crate::outcome::Ability;
 
@@ -39,6 +41,8 @@ pub trait Adapter: Send + Sync {
     fn detach(&self) -> Vec<String>;
     /// Where it accounts for the events of a channel, if it does.
     fn ledger(&self, ring: Ring) -> Option<Ledger>;
+    /// What its lines and its health can say.
+    fn vocabulary(&self) -> Vocabulary;
     /// The exit status with which it says that the kernel's verifier refused
     /// a program.
     fn verifier_exit(&self) -> Option<i32>;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Decision, Filter, Plan, PlanKernel, select};
 use crate::{
-    adapter::{Adapter, AegisBpf, Reload},
+    adapter::{Adapter, AegisBpf, Reload, Vocabulary},
     outcome::{Ability, SkipReason},
 };
 
@@ -50,6 +50,9 @@ impl Adapter for Mute {
     }
     fn ledger(&self, _: scenarios::schema::Ring) -> Option<crate::adapter::Ledger> {
         None
+    }
+    fn vocabulary(&self) -> Vocabulary {
+        AegisBpf.vocabulary()
     }
     fn verifier_exit(&self) -> Option<i32> {
         None

@@ -9,13 +9,14 @@ use anyhow::{Context as _, Result, anyhow};
 use harness::{
     Adapter, AegisBpf, Group, Plan,
     accel::{self, Accel, Detection},
+    adapter::vocabulary,
     expand::expand,
     expectation::Program,
     initramfs::{self, GuestFiles, InitramfsError},
     plan::{PlanKernel, select},
 };
 use kernel_matrix::{BootMode, Capability, Kernel, Matrix, Progress, Store};
-use scenarios::Catalogue;
+use scenarios::{Catalogue, CatalogueError};
 
 use super::Options;
 use crate::{
@@ -39,10 +40,18 @@ impl Prepared {
         let kernels = kernels(options.kernel_image.as_deref())?;
         let folder = workspace::root().join("scenarios/catalogue");
         let catalogue = Catalogue::read(&folder).or_exit(ExitCode::Usage)?;
+        let adapter = AegisBpf;
+        for scenario in catalogue.iter() {
+            vocabulary::check(scenario, &adapter.vocabulary())
+                .map_err(|error| CatalogueError::Invalid {
+                    path: catalogue.file_of(scenario),
+                    problem: error.to_string(),
+                })
+                .or_exit(ExitCode::Usage)?;
+        }
         let plan_kernels: Vec<PlanKernel> = kernels.iter().map(plan_kernel).collect();
         let selection =
             select(&options.filter, &plan_kernels, catalogue.iter()).or_exit(ExitCode::Usage)?;
-        let adapter = AegisBpf;
         let plan = Plan::new(&selection, &[&adapter]);
 
         let mut programs = BTreeMap::new();

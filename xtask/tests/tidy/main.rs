@@ -5,3 +5,4 @@ mod dependencies;
 mod files;
 mod hosts;
 mod tree;
+mod vocabulary;

@@ -1,0 +1,126 @@
+//! What this agent's lines and its health can say. A field that the agent
+//! gets is added here, before a scenario can ask for it; one that it loses is
+//! noticed by `xtask/tests/tidy`.
+
+use crate::adapter::vocabulary::{Field, Line, Shape, Vocabulary};
+
+pub(super) const VOCABULARY: Vocabulary = Vocabulary {
+    tag: "type",
+    lines: &[
+        line("ready", &[READY]),
+        line("denial", &[NUMBERED, DENIAL]),
+        line("canary", &[NUMBERED, CANARY]),
+        line("dismissed", &[NUMBERED]),
+        line("unresolved", &[NUMBERED, UNRESOLVED]),
+        line("policy", &[POLICY]),
+        line("loss", &[COUNTERS]),
+        line("stopped", &[STOPPED, COUNTERS]),
+    ],
+    health: HEALTH,
+};
+
+const READY: &[Field] = &[
+    field("mode", Shape::Word(&["enforce", "audit"])),
+    field("domains", Shape::Table(DOMAINS)),
+    field("policy_digest", Shape::Text),
+    field("adopted", Shape::Flag),
+    field("generation", Shape::Number),
+    field("rules", Shape::Number),
+    field("fallback_reason", Shape::Text),
+];
+
+const NUMBERED: &[Field] = &[
+    field("ring", Shape::Word(&["denials", "audits"])),
+    field("seq", Shape::Number),
+];
+
+const DENIAL: &[Field] = &[
+    field("lost_before", Shape::Number),
+    field("time_unix_ns", Shape::Number),
+    field("domain", DOMAIN),
+    field("operation", Shape::Word(&["open", "exec", "connect"])),
+    field("rule", Shape::Rule),
+    field("verdict", VERDICT),
+    field("mode", Shape::Word(&["enforce", "audit", "fallback"])),
+    field("pid", Shape::Number),
+    field("tid", Shape::Number),
+    field("uid", Shape::Number),
+    field("gid", Shape::Number),
+    field("cgroup", Shape::Number),
+    field("command", Shape::Text),
+    field("generation", Shape::Number),
+    field(
+        "file",
+        Shape::Table(&[
+            field("name", Shape::Text),
+            field("inode", Shape::Number),
+            field("device", Shape::Text),
+        ]),
+    ),
+    field(
+        "peer",
+        Shape::Table(&[field("address", Shape::Text), field("port", Shape::Number)]),
+    ),
+];
+
+const CANARY: &[Field] = &[field("domain", DOMAIN), field("verdict", VERDICT)];
+
+const UNRESOLVED: &[Field] = &[
+    field("operation", Shape::Word(&["open", "exec"])),
+    field("path", Shape::Text),
+    field("pid", Shape::Number),
+    field("mode", Shape::Word(&["fallback"])),
+];
+
+const POLICY: &[Field] = &[
+    field("result", Shape::Word(&["applied", "refused"])),
+    field("policy_digest", Shape::Text),
+    field("generation", Shape::Number),
+    field("reason", Shape::Text),
+];
+
+const STOPPED: &[Field] = &[
+    field("delivered_denials", Shape::Number),
+    field("delivered_audits", Shape::Number),
+];
+
+const COUNTERS: &[Field] = &[
+    field("denials", Shape::Number),
+    field("denials_lost", Shape::Number),
+    field("audits", Shape::Number),
+    field("audits_lost", Shape::Number),
+    field("unreadable", Shape::Number),
+    field("in_flight_lost", Shape::Number),
+];
+
+const HEALTH: &[Field] = &[
+    field("healthy", Shape::Flag),
+    field(
+        "daemon",
+        Shape::Table(&[field("running", Shape::Flag), field("pid", Shape::Number)]),
+    ),
+    field("domains", Shape::Table(DOMAINS)),
+    field("generation", Shape::Number),
+    field("policy_digest", Shape::Text),
+    field("links", Shape::List),
+    field("counters", Shape::Table(COUNTERS)),
+    field("checks", Shape::List),
+];
+
+const DOMAINS: &[Field] = &[
+    field("file", STATE),
+    field("exec", STATE),
+    field("network", STATE),
+];
+
+const DOMAIN: Shape = Shape::Word(&["file", "exec", "network"]);
+const STATE: Shape = Shape::Word(&["enforce", "audit", "fallback", "off"]);
+const VERDICT: Shape = Shape::Word(&["denied", "would-deny"]);
+
+const fn line(kind: &'static str, fields: &'static [&'static [Field]]) -> Line {
+    Line { kind, fields }
+}
+
+const fn field(name: &'static str, shape: Shape) -> Field {
+    Field { name, shape }
+}
