@@ -4,9 +4,11 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
 use serde::Deserialize;
 use serde_saphyr::{DuplicateKeyPolicy, Spanned};
 use thiserror::Error;
@@ -30,6 +32,15 @@ pub enum PolicyError {
         path: PathBuf,
         /// The system's error.
         source: io::Error,
+    },
+    /// A folder, a pipe or a device.
+    #[error(
+        "policy {} is not a regular file: name the file that holds the policy",
+        path.display()
+    )]
+    NoFile {
+        /// What was named.
+        path: PathBuf,
     },
     /// The file is too long to be a policy.
     #[error("policy {} is longer than {MAX_BYTES} bytes", path.display())]
@@ -74,7 +85,17 @@ pub fn read(path: &Path) -> Result<Policy, PolicyError> {
         source,
     };
     let mut text = String::new();
-    let file = File::open(path).map_err(read_error)?;
+    // Without the flag, opening a pipe waits for its writer.
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+        .map_err(read_error)?;
+    if !file.metadata().map_err(read_error)?.is_file() {
+        return Err(PolicyError::NoFile {
+            path: path.to_owned(),
+        });
+    }
     file.take(MAX_BYTES + 1)
         .read_to_string(&mut text)
         .map_err(read_error)?;
@@ -217,6 +238,19 @@ rules:
     fn references_are_refused() {
         let text = "version: 1\nrules:\n  - &a { id: a, deny: { open: { path: /x } } }\n  - *a\n";
         assert!(parse(Path::new("p"), text).is_err());
+    }
+
+    #[test]
+    fn only_a_regular_file_is_read_and_nothing_is_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        for path in [&*pipe, Path::new("/dev/zero"), Path::new("/")] {
+            let error = read(path).unwrap_err().to_string();
+            assert!(error.contains("is not a regular file"), "{error}");
+            assert!(error.contains(&path.display().to_string()), "{error}");
+        }
     }
 
     #[test]
