@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -13,6 +13,7 @@ use crate::{
     bzimage::{self, ImageError},
     capability::Capability,
     digest::Digest,
+    image_file,
     inspect::{self, InspectError},
     manifest::Pin,
     series::Series,
@@ -86,7 +87,7 @@ impl Kernel {
     /// A kernel of the user's own: a bzImage or a vmlinux ELF file. Series and
     /// capabilities are those that the file itself shows.
     pub fn from_image(path: &Path) -> Result<Self, KernelImageError> {
-        let image = fs::read(path).map_err(|cause| KernelImageError::Read {
+        let image = image_file::read(path).map_err(|cause| KernelImageError::Read {
             path: path.into(),
             cause,
         })?;

@@ -15,6 +15,7 @@
 //! | [`mirror`], [`apt_sources`] | where Debian's archives are |
 //! | [`http`], [`fetch`] | a download that resumes, and is verified |
 //! | [`deb`], [`kernel_package`] | files out of a package; which one is the kernel |
+//! | `image_file` | an image that the user names |
 //! | [`bzimage`], [`payload`] | the ELF file out of a boot image |
 //! | [`inspect`] | what an ELF file says about its kernel; the variant with broken BTF |
 //! | [`store`], [`store_error`], [`record`] | what is kept, and whether it is intact |
@@ -33,6 +34,7 @@ pub mod debian_version;
 pub mod digest;
 pub mod fetch;
 pub mod http;
+mod image_file;
 pub mod inspect;
 pub mod kernel;
 pub mod kernel_package;

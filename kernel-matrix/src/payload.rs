@@ -6,7 +6,7 @@ use thiserror::Error;
 
 /// No kernel is anywhere near as large; a corrupt length must not take all
 /// memory.
-const LARGEST_KERNEL: usize = 1 << 30;
+pub(crate) const LARGEST_KERNEL: usize = 1 << 30;
 /// A block of legacy LZ4 holds at most so much.
 const LZ4_BLOCK: usize = 8 << 20;
 const LZ4_MAGIC: [u8; 4] = [0x02, 0x21, 0x4c, 0x18];

@@ -20,7 +20,7 @@ use crate::{
     digest::Digest,
     fetch::{self, Download},
     http::{Http, Transport},
-    inspect,
+    image_file, inspect,
     kernel::{Kernel, Source},
     kernel_package,
     manifest::Pin,
@@ -178,7 +178,10 @@ impl Store {
                 kernel_package::boot_image(&pin.package, &download)?
             }
             Source::Image { path, sha256, .. } => {
-                let image = read(path)?;
+                let image = image_file::read(path).map_err(|cause| StoreError::Read {
+                    path: path.into(),
+                    cause,
+                })?;
                 if Digest::of(&image) != *sha256 {
                     return Err(StoreError::ImageChanged { path: path.into() });
                 }

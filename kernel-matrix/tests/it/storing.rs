@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     thread,
 };
@@ -11,6 +11,7 @@ use kernel_matrix::{
     BootMode, Capability, Digest, Kernel, Silent, Source, Store, StoreError, Tier,
     manifest::{Archive, Pin},
 };
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 use crate::{
@@ -319,6 +320,18 @@ fn a_file_that_is_no_kernel_is_refused_by_name() {
     };
     check(b"", "expected an x86 bzImage or a vmlinux ELF file");
     check(b"\x7fELF, but no more", "not a readable ELF file");
+    let check = |path: &Path, says: &str| {
+        let error = Kernel::from_image(path).expect_err(says).to_string();
+        assert!(error.contains(says), "{error}");
+    };
+    let pipe = folder.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).expect("made");
+    check(&pipe, "pipe: it is a pipe; expected a regular file");
+    check(folder.path(), "it is a folder");
+    check(Path::new("/dev/zero"), "it is a device");
+    let file = File::create(&path).expect("made");
+    file.set_len((1 << 30) + 1).expect("sparse");
+    check(&path, "it is longer than 1024 MiB");
     let error = Kernel::from_image(&folder.path().join("none")).expect_err("missing");
     assert!(error.to_string().contains("cannot read"), "{error}");
 }
