@@ -1,6 +1,6 @@
 //! What the distribution's package manager provides.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::step::{State, Step};
 use crate::process::Invocation;
@@ -72,9 +72,8 @@ impl Step for SystemPackage {
             return Ok(State::missing(why, remedy));
         };
         stage.announce("installing the distribution's package …");
-        for command in manager.commands(self.package(manager), privilege) {
-            command.run(|line| stage.line(line))?;
-        }
+        let [refresh, install] = manager.commands(self.package(manager), privilege);
+        run_both(&refresh, &install, stage)?;
         self.check()
     }
 }
@@ -92,12 +91,28 @@ impl SystemPackage {
             Some(manager) => manager
                 .commands(self.package(manager), Privilege::Sudo)
                 .map(|command| command.to_string())
-                .join(" && "),
+                .join("; "),
             None => format!(
                 "install {} with your package manager (Debian: {}, Fedora: {})",
                 self.name, self.apt, self.dnf
             ),
         }
+    }
+}
+
+/// One broken source of many fails the refresh, and the lists that are there
+/// may well be good enough: so only the installation decides.
+fn run_both(refresh: &Invocation, install: &Invocation, stage: &Stage) -> Result<()> {
+    let refreshed = refresh.run(|line| stage.line(line));
+    if let Err(error) = &refreshed {
+        stage.print(&format!(
+            "going on with the lists of packages that are there: {error}"
+        ));
+    }
+    match (refreshed, install.run(|line| stage.line(line))) {
+        (_, Ok(())) => Ok(()),
+        (Ok(()), Err(error)) => Err(error.into()),
+        (Err(before), Err(error)) => bail!("{error}\nbefore that, {before}"),
     }
 }
 
@@ -173,21 +188,41 @@ impl Privilege {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::Stages;
 
     fn check(manager: Option<Manager>, expected: &str) {
         assert_eq!(QEMU.remedy(manager), expected);
     }
 
     #[test]
+    fn only_the_installation_decides_and_its_failure_shows_both() {
+        let sh = |script: &str| Invocation::new("sh").args(["-c", script]);
+        let stage = Stages::new("test").start("fake");
+        let both = |refresh, install| run_both(&sh(refresh), &sh(install), &stage);
+        assert!(both("exit 0", "exit 0").is_ok());
+        assert!(both("exit 100", "exit 0").is_ok());
+        let error = both("exit 0", "echo no such package; exit 100").unwrap_err();
+        assert!(!error.to_string().contains("before that"), "{error}");
+        let error = both(
+            "echo no network; exit 100",
+            "echo no such package; exit 100",
+        );
+        let error = error.unwrap_err().to_string();
+        let (install, refresh) = error.split_once("before that").unwrap();
+        assert!(install.contains("no such package"), "{error}");
+        assert!(refresh.contains("no network"), "{error}");
+    }
+
+    #[test]
     fn the_remedy_is_a_line_to_copy_where_the_package_manager_is_known() {
         check(
             Some(Manager::Apt),
-            "sudo apt-get update -q && sudo env DEBIAN_FRONTEND=noninteractive \
+            "sudo apt-get update -q; sudo env DEBIAN_FRONTEND=noninteractive \
              apt-get install -y -q --no-install-recommends qemu-system-x86",
         );
         check(
             Some(Manager::Dnf),
-            "sudo dnf -y -q makecache && sudo dnf -y -q install qemu-system-x86-core",
+            "sudo dnf -y -q makecache; sudo dnf -y -q install qemu-system-x86-core",
         );
         check(
             None,
