@@ -18,7 +18,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{atomic, vm::lifeline::tie};
+use crate::{
+    atomic,
+    room::{Kept, cannot_write},
+    vm::lifeline::tie,
+};
 
 /// A kernel needs less than a second to its first attempt at a root file
 /// system under KVM; a hanging one needs for ever.
@@ -77,7 +81,7 @@ pub enum AccelError {
         source: std::io::Error,
     },
     /// The answer cannot be kept.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("{}", cannot_write(Kept::Cache, path, source))]
     Cache {
         /// Where it was to be kept.
         path: PathBuf,

@@ -9,7 +9,10 @@ use cpio::newc::{self, ModeFileType};
 use harness_proto::{CELLS_DIR, CellProgram, PROBE_PATH};
 use thiserror::Error;
 
-use crate::atomic;
+use crate::{
+    atomic,
+    room::{Kept, cannot_write},
+};
 
 /// What the guest boots with.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +47,7 @@ pub enum InitramfsError {
         bytes: usize,
     },
     /// The archive itself.
-    #[error("cannot write {path}: {cause}")]
+    #[error("{}", cannot_write(Kept::Results, path, cause))]
     Write {
         /// The archive.
         path: PathBuf,

@@ -18,8 +18,8 @@
 //! | [`run`] | all cells on several workers, written down as they end | |
 //! | [`report`] | what people and machines read afterwards | yes |
 //! | [`atomic`] | files that exist whole or not at all | |
+//! | [`room`] | what to do when there is no room to write | yes |
 //! | [`interrupt`] | Ctrl-C | |
-//! | [`accel`] | what executes the instructions of the guest | |
 
 pub mod accel;
 pub mod adapter;
@@ -34,6 +34,7 @@ pub mod judge;
 pub mod outcome;
 pub mod plan;
 pub mod report;
+pub mod room;
 pub mod run;
 pub mod session;
 pub mod vm;

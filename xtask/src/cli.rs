@@ -6,7 +6,7 @@
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
-use crate::{build, deny, doctor, e2e, matrix, setup, teeth, test};
+use crate::{build, deny, doctor, e2e, matrix, room, setup, teeth, test, workspace};
 
 /// Everything this project does, from set-up to reports.
 ///
@@ -62,10 +62,24 @@ pub fn command() -> clap::Command {
 /// Parses the command line, runs the task, prints the error if there is one.
 pub fn main() -> std::process::ExitCode {
     let code = dispatch(Cli::parse().task).unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        let text = format!("{error:#}");
+        eprintln!("error: {text}");
+        if let Some(advice) = advice(&text) {
+            eprintln!("{advice}");
+        }
         ExitCode::of(&error)
     });
     code.into()
+}
+
+/// What to do about a full disk.
+fn advice(error: &str) -> Option<String> {
+    let folders = room::Folders {
+        cache: &workspace::cache_dir().unwrap_or_default(),
+        target: &workspace::target_dir(),
+        temporary: &std::env::temp_dir(),
+    };
+    room::advice(error, folders)
 }
 
 fn dispatch(task: Task) -> anyhow::Result<ExitCode> {

@@ -13,6 +13,7 @@ pub mod exit_code;
 pub mod matrix;
 pub mod process;
 pub mod progress;
+pub mod room;
 pub mod rustc;
 pub mod setup;
 pub mod teeth;

@@ -15,7 +15,11 @@ pub use json::{
     schema,
 };
 
-use crate::{atomic, run::RunFolder};
+use crate::{
+    atomic,
+    room::{Kept, cannot_write},
+    run::RunFolder,
+};
 
 /// The files of a report in a run's folder.
 pub(crate) const FILES: [&str; 4] = ["report.json", "junit.xml", "summary.md", "report.html"];
@@ -33,7 +37,7 @@ pub fn write(report: &Report, folder: &RunFolder) -> Result<(), String> {
     for (name, content) in FILES.into_iter().zip(formats) {
         let path = folder.path().join(name);
         atomic::write(&path, content.as_bytes())
-            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+            .map_err(|error| cannot_write(Kept::Results, &path, &error))?;
     }
     Ok(())
 }

@@ -28,6 +28,7 @@ use crate::{
     atomic,
     cell::{Cell, Group},
     expectation::Program,
+    room::{Kept, cannot_write},
     session::Record,
 };
 
@@ -47,8 +48,8 @@ pub struct CellRecord {
 }
 
 /// Errors are for an outcome's reason: each names the file.
-fn on<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> String + '_ {
-    move |error| format!("cannot write {}: {error}", path.display())
+fn on(path: &Path) -> impl FnOnce(io::Error) -> String + '_ {
+    move |error| cannot_write(Kept::Results, path, &error)
 }
 
 impl RunFolder {

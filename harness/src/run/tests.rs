@@ -2,6 +2,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     num::NonZeroUsize,
+    os::unix::fs::symlink,
     path::Path,
     sync::Mutex,
 };
@@ -95,6 +96,16 @@ fn run_with(
     interrupt: &Interrupt,
 ) -> Ran {
     let folder = tempfile::tempdir().unwrap();
+    run_in(folder, cells, lives, images, interrupt)
+}
+
+fn run_in(
+    folder: tempfile::TempDir,
+    cells: &[(Cell, Decision)],
+    lives: impl IntoIterator<Item = Life>,
+    images: &Images<'_>,
+    interrupt: &Interrupt,
+) -> Ran {
     let run_folder = RunFolder::create(folder.path(), None).unwrap();
     let retries = Retries::default();
     let full = BTreeSet::from([Capability::Bpf, Capability::Btf, Capability::BpfLsm]);
@@ -204,6 +215,27 @@ fn a_missing_kernel_is_infrastructure_and_others_run_on() {
         }
     );
     assert_eq!(ran.results.cells[1].outcome, Outcome::Passed);
+}
+
+#[test]
+fn a_cell_whose_results_find_no_room_has_not_passed() {
+    let folder = tempfile::tempdir().unwrap();
+    // It opens, and has no room for anything.
+    symlink("/dev/full", folder.path().join("cells.jsonl")).unwrap();
+    let cells = [(cell(BootMode::BpfLsm), Decision::Run)];
+    let ran = run_in(
+        folder,
+        &cells,
+        [boots(Flaw::None)],
+        &|_| Ok("/vmlinux".into()),
+        &Interrupt::default(),
+    );
+    let Outcome::Infra { code, reason } = &ran.results.cells[0].outcome else {
+        panic!("{:?}", ran.results.cells);
+    };
+    assert_eq!(*code, InfraCode::Disk);
+    assert!(reason.contains("cells.jsonl"), "{reason}");
+    assert!(reason.contains("with --report"), "{reason}");
 }
 
 #[test]

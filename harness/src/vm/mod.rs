@@ -15,7 +15,10 @@ use std::{
 use kernel_matrix::BootMode;
 use thiserror::Error;
 
-use crate::outcome::InfraCode;
+use crate::{
+    outcome::InfraCode,
+    room::{self, Kept, cannot_write},
+};
 
 pub use lines::Received;
 pub use qemu::Qemu;
@@ -89,6 +92,9 @@ pub enum VmError {
         /// What it answered.
         reason: String,
     },
+    /// There is no room for what a machine leaves.
+    #[error("{0}")]
+    NoRoom(String),
     /// A machine's state could not be written or read.
     #[error("QEMU cannot {command} a machine's state: {reason} {said}")]
     Migration {
@@ -114,15 +120,30 @@ impl VmError {
     pub fn code(&self) -> InfraCode {
         match self {
             Self::Start { .. } | Self::Refused { .. } => InfraCode::QemuStart,
-            Self::Migration { said, .. } if said.contains("No space left") => InfraCode::Disk,
             Self::Command { .. } | Self::Migration { .. } => InfraCode::Snapshot,
-            Self::File { .. } => InfraCode::Disk,
+            Self::File { .. } | Self::NoRoom(_) => InfraCode::Disk,
         }
     }
 
     /// For `map_err`.
-    pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+    pub(crate) fn file(kept: Kept, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
-        move |cause| Self::File { path, cause }
+        move |cause| {
+            if room::is_lacking(&cause) {
+                Self::NoRoom(cannot_write(kept, &path, &cause))
+            } else {
+                Self::File { path, cause }
+            }
+        }
+    }
+
+    /// What a program said that could not write, if that was for want of room.
+    pub(crate) fn no_room(kept: Kept, path: &Path, said: &str) -> Option<Self> {
+        let full = ["No space left", "quota exceeded", "File too large"];
+        let line = said
+            .lines()
+            .find(|line| full.iter().any(|words| line.contains(words)))?;
+        let what = path.display().to_string();
+        Some(Self::NoRoom(room::no_room(kept, &what, line.trim())))
     }
 }

@@ -19,7 +19,10 @@ use super::{
     lines::Lines,
     qmp::{Qmp, QmpError},
 };
-use crate::interrupt::{Interrupt, ProcessGuard};
+use crate::{
+    interrupt::{Interrupt, ProcessGuard},
+    room::Kept,
+};
 use serde_json::json;
 
 /// The console's log in the folder of a machine.
@@ -48,9 +51,10 @@ impl Qemu {
     fn start(&self, line: CommandLine) -> Result<QemuMachine, VmError> {
         let folder = line.console.parent().unwrap_or(Path::new("."));
         let log_path = folder.join(QEMU_LOG);
-        let log = File::create(&log_path).map_err(VmError::file(&log_path))?;
-        let (qmp, qmp_theirs) = UnixStream::pair().map_err(VmError::file(folder))?;
-        let (control, control_theirs) = UnixStream::pair().map_err(VmError::file(folder))?;
+        let log = File::create(&log_path).map_err(VmError::file(Kept::Results, &log_path))?;
+        let (qmp, qmp_theirs) = UnixStream::pair().map_err(VmError::file(Kept::Results, folder))?;
+        let (control, control_theirs) =
+            UnixStream::pair().map_err(VmError::file(Kept::Results, folder))?;
         let mut command = Command::new(&self.program);
         command
             .args(line.arguments())
@@ -71,12 +75,16 @@ impl Qemu {
             child,
             guard: Some(guard),
         };
-        let qmp = Qmp::greet(qmp).map_err(|error| VmError::Refused {
-            said: match last_words(&log_path) {
-                Ok(said) if !said.is_empty() => said,
-                _ => error.to_string(),
-            },
-            command: shown,
+        let qmp = Qmp::greet(qmp).map_err(|error| {
+            let said = last_words(&log_path).unwrap_or_default();
+            VmError::no_room(Kept::Results, folder, &said).unwrap_or_else(|| VmError::Refused {
+                said: if said.is_empty() {
+                    error.to_string()
+                } else {
+                    said
+                },
+                command: shown,
+            })
         })?;
         Ok(QemuMachine {
             process,
@@ -152,11 +160,18 @@ impl QemuMachine {
         self.execute(command, &json!({"uri": uri}))?;
         self.qmp
             .await_migration(Instant::now() + MIGRATION)
-            .map_err(|error| VmError::Migration {
-                command,
-                reason: error.to_string(),
+            .map_err(|error| {
                 // The helper that reads or writes says more than QEMU.
-                said: last_words(&self.line.console.with_file_name(QEMU_LOG)).unwrap_or_default(),
+                let said =
+                    last_words(&self.line.console.with_file_name(QEMU_LOG)).unwrap_or_default();
+                let temporary = std::env::temp_dir();
+                VmError::no_room(Kept::MachineStates, &temporary, &said).unwrap_or_else(|| {
+                    VmError::Migration {
+                        command,
+                        reason: error.to_string(),
+                        said,
+                    }
+                })
             })
     }
 }
@@ -180,7 +195,7 @@ impl Machine for QemuMachine {
     fn end(mut self: Box<Self>) -> Result<String, VmError> {
         self.process.end();
         let path = &self.line.console;
-        let bytes = fs::read(path).map_err(VmError::file(path))?;
+        let bytes = fs::read(path).map_err(VmError::file(Kept::Results, path))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
@@ -211,7 +226,7 @@ impl SavedState {
     fn new() -> Result<Self, VmError> {
         tempfile::tempfile()
             .map(Self)
-            .map_err(VmError::file(&std::env::temp_dir()))
+            .map_err(VmError::file(Kept::MachineStates, &std::env::temp_dir()))
     }
 
     fn path(&self) -> String {

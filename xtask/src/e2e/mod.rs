@@ -189,6 +189,8 @@ pub fn end_to_end(options: &Options) -> Result<Done> {
         &|cell| run_folder.rerun_command(cell),
     );
     harness::report::write(&report, &run_folder)
+        // What is known is shown, even if it cannot be kept.
+        .inspect_err(|_| eprint!("{}", table::of(&report)))
         .map_err(|reason| anyhow!(reason))
         .or_exit(ExitCode::Infrastructure)?;
     if options.report.is_none() {
