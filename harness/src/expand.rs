@@ -36,7 +36,7 @@ const SIGCONT: i32 = 18;
 
 /// A scenario that cannot be a program.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("scenario {scenario}, step {step} (from 0): {problem}")]
+#[error("scenario {scenario}, step {}: {problem}", step + 1)]
 pub struct ExpandError {
     /// Its id.
     pub scenario: String,

@@ -8,13 +8,23 @@ use std::{
 
 use thiserror::Error;
 
-use crate::schema::{Scenario, Step};
+use crate::{
+    outline,
+    schema::{Scenario, Step},
+};
 
 /// Every scenario of a folder, by id.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     folder: PathBuf,
-    scenarios: BTreeMap<String, Scenario>,
+    scenarios: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    scenario: Scenario,
+    /// The line on which each step begins.
+    lines: Vec<usize>,
 }
 
 /// Why a catalogue cannot be used. Each names the file.
@@ -35,6 +45,18 @@ pub enum CatalogueError {
         path: PathBuf,
         /// With line, column and what was expected.
         cause: Box<toml::de::Error>,
+    },
+    /// A step that cannot be right.
+    #[error("{}:{line}: step {}: {problem}", path.display(), step + 1)]
+    Step {
+        /// The file.
+        path: PathBuf,
+        /// Where the step begins.
+        line: usize,
+        /// Its index.
+        step: usize,
+        /// What is wrong and what to do.
+        problem: String,
     },
     /// Well-formed but inconsistent.
     #[error("{path}: {problem}")]
@@ -68,7 +90,8 @@ impl Catalogue {
         for path in paths {
             let text = fs::read_to_string(&path).map_err(read_error(&path))?;
             let scenario = parse(&path, &text)?;
-            scenarios.insert(scenario.id.clone(), scenario);
+            let lines = outline::step_lines(&text);
+            scenarios.insert(scenario.id.clone(), Entry { scenario, lines });
         }
         if scenarios.is_empty() {
             return Err(CatalogueError::Invalid {
@@ -82,27 +105,50 @@ impl Catalogue {
         })
     }
 
-    /// The file of one of its scenarios.
-    pub fn file_of(&self, scenario: &Scenario) -> PathBuf {
-        self.folder.join(&scenario.id).with_extension("toml")
-    }
-
     /// The scenarios in order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &Scenario> {
-        self.scenarios.values()
+        self.scenarios.values().map(|entry| &entry.scenario)
+    }
+
+    /// The error of a step that turns out to be wrong later.
+    pub fn step_error(&self, scenario: &Scenario, step: usize, problem: String) -> CatalogueError {
+        let entry = self.scenarios.get(&scenario.id);
+        CatalogueError::Step {
+            path: self.folder.join(&scenario.id).with_extension("toml"),
+            line: entry
+                .and_then(|entry| entry.lines.get(step).copied())
+                .unwrap_or(1),
+            step,
+            problem,
+        }
     }
 }
 
 /// Parse and check one file.
 pub fn parse(path: &Path, text: &str) -> Result<Scenario, CatalogueError> {
-    let scenario: Scenario = toml::from_str(text).map_err(|cause| CatalogueError::Syntax {
+    let step_error = |step: usize, problem: String| CatalogueError::Step {
         path: path.to_owned(),
-        cause: Box::new(cause),
-    })?;
+        line: outline::step_lines(text).get(step).copied().unwrap_or(1),
+        step,
+        problem,
+    };
+    let scenario: Scenario =
+        toml::from_str(text).map_err(|cause| match outline::broken_step(text) {
+            // The parser itself points at the first step, whichever it is.
+            Some((step, problem)) => step_error(step, problem),
+            None => CatalogueError::Syntax {
+                path: path.to_owned(),
+                cause: Box::new(cause),
+            },
+        })?;
     check(path, &scenario).map_err(|problem| CatalogueError::Invalid {
         path: path.to_owned(),
         problem,
     })?;
+    let known: Vec<&str> = scenario.rules.iter().map(|rule| rule.id.as_str()).collect();
+    for (index, step) in scenario.steps.iter().enumerate() {
+        check_step(step, &known).map_err(|problem| step_error(index, problem))?;
+    }
     Ok(scenario)
 }
 
@@ -119,9 +165,6 @@ fn check(path: &Path, scenario: &Scenario) -> Result<(), String> {
         if known[..index].contains(id) {
             return Err(format!("two rules have the id \"{id}\""));
         }
-    }
-    for (index, step) in scenario.steps.iter().enumerate() {
-        check_step(step, &known).map_err(|problem| format!("step {index} (from 0): {problem}"))?;
     }
     if scenario.steps.is_empty() {
         return Err("has no [[step]]".into());
@@ -182,7 +225,7 @@ mod tests {
         check("do = \"event\"\nmatches = { type = \"denial\" }", "none");
         check(
             "do = \"event\"\nmatches = { type = \"denial\" }\ncount = 0",
-            "x.toml: step 0 (from 0): `count = 0` asks for nothing",
+            "x.toml:6: step 1: `count = 0` asks for nothing",
         );
         check(
             "do = \"event\"\nmatches = { type = \"denial\" }\ncount = 0\nexactly = true",
@@ -200,9 +243,19 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_field_is_refused_with_its_line() {
-        let found = problem("do = \"health\"\nmatches = {}\nexti = 1");
-        assert!(found.contains("exti"), "{found}");
-        assert!(found.contains("line 6"), "{found}");
+    fn a_mistake_in_a_step_is_told_with_the_line_of_that_step() {
+        let second = |step: &str| problem(&format!("do = \"detach\"\n[[step]]\n{step}"));
+        insta::assert_snapshot!(second("do = \"health\"\nmatches = {}\nexti = 1"), @r"x.toml:8: step 2: unknown field `exti`, expected `exit` or `matches`");
+        insta::assert_snapshot!(second("do = \"helth\""), @r"x.toml:8: step 2: unknown variant `helth`, expected one of `start`, `reload`, `probe`, `kill`, `signal`, `accounting`, `detach`, `event`, `no-event`, `health`, `links` in `do`");
+        insta::assert_snapshot!(second("do = \"probe\"\nprobe = { open = { pth = \"/a\" } }\nexpect = \"allowed\""), @r"x.toml:8: step 2: unknown field `pth`, expected one of `path`, `access`, `cwd`");
+        insta::assert_snapshot!(second("mode = \"audit\""), @r"x.toml:8: step 2: missing field `do`");
+    }
+
+    #[test]
+    fn a_mistake_elsewhere_is_told_with_its_own_line() {
+        let found = problem("do = \"detach\"\n[[setup]]\nfolder = { pth = \"/a\" }");
+        assert!(found.contains("line 9"), "{found}");
+        let found = problem("do = \"detach");
+        assert!(found.contains("line 7"), "{found}");
     }
 }

@@ -8,8 +8,10 @@
 //! | [`schema`] | the types of a file |
 //! | [`rule`] | rules in no agent's own language |
 //! | [`catalogue`] | reading and checking a folder of files |
+//! | `outline` | where the steps of a file are |
 
 pub mod catalogue;
+mod outline;
 pub mod rule;
 pub mod schema;
 

@@ -56,7 +56,7 @@ pub enum Shape {
 
 /// A matcher that matches nothing the agent can say.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("step {step} (from 0): `{field}`: {problem}")]
+#[error("`{field}`: {problem}")]
 pub struct MatchError {
     /// Index of the step.
     pub step: usize,
@@ -272,21 +272,21 @@ mod tests {
 
     #[test]
     fn a_mistake_in_an_event_is_named_with_what_is_known() {
-        insta::assert_snapshot!(event("{ type = \"denail\" }"), @r#"step 1 (from 0): `matches.type`: unknown kind of line "denail"; did you mean denial? (known: ready, denial, canary, dismissed, unresolved, policy, loss, stopped)"#);
-        insta::assert_snapshot!(event("{ type = \"loss\", denials_lots = 1 }"), @r#"step 1 (from 0): `matches.denials_lots`: unknown field "denials_lots"; did you mean denials_lost? (known: denials, denials_lost, audits, audits_lost, unreadable, in_flight_lost)"#);
-        insta::assert_snapshot!(event("{ type = \"denial\", rule = \"secrte\" }"), @r#"step 1 (from 0): `matches.rule`: unknown rule "secrte"; did you mean secret? (known: secret)"#);
-        insta::assert_snapshot!(event("{ type = \"denial\", verdict = \"denid\" }"), @r#"step 1 (from 0): `matches.verdict`: unknown word "denid"; did you mean denied? (known: denied, would-deny)"#);
-        insta::assert_snapshot!(event("{ type = \"denial\", seq = \"1\" }"), @r#"step 1 (from 0): `matches.seq`: is "1", but the agent says a number there"#);
-        insta::assert_snapshot!(event("{ type = \"denial\", peer = { adress = \"::1\" } }"), @r#"step 1 (from 0): `matches.peer.adress`: unknown field "adress"; did you mean address? (known: address, port)"#);
-        insta::assert_snapshot!(event("{ type = 1 }"), @r#"step 1 (from 0): `matches.type`: unknown kind of line "1" (known: ready, denial, canary, dismissed, unresolved, policy, loss, stopped)"#);
+        insta::assert_snapshot!(event("{ type = \"denail\" }"), @r#"`matches.type`: unknown kind of line "denail"; did you mean denial? (known: ready, denial, canary, dismissed, unresolved, policy, loss, stopped)"#);
+        insta::assert_snapshot!(event("{ type = \"loss\", denials_lots = 1 }"), @r#"`matches.denials_lots`: unknown field "denials_lots"; did you mean denials_lost? (known: denials, denials_lost, audits, audits_lost, unreadable, in_flight_lost)"#);
+        insta::assert_snapshot!(event("{ type = \"denial\", rule = \"secrte\" }"), @r#"`matches.rule`: unknown rule "secrte"; did you mean secret? (known: secret)"#);
+        insta::assert_snapshot!(event("{ type = \"denial\", verdict = \"denid\" }"), @r#"`matches.verdict`: unknown word "denid"; did you mean denied? (known: denied, would-deny)"#);
+        insta::assert_snapshot!(event("{ type = \"denial\", seq = \"1\" }"), @r#"`matches.seq`: is "1", but the agent says a number there"#);
+        insta::assert_snapshot!(event("{ type = \"denial\", peer = { adress = \"::1\" } }"), @r#"`matches.peer.adress`: unknown field "adress"; did you mean address? (known: address, port)"#);
+        insta::assert_snapshot!(event("{ type = 1 }"), @r#"`matches.type`: unknown kind of line "1" (known: ready, denial, canary, dismissed, unresolved, policy, loss, stopped)"#);
     }
 
     #[test]
     fn a_line_of_any_kind_must_still_be_one_that_there_is() {
         assert_eq!(event("{ verdict = \"denied\" }"), "known");
         assert_eq!(event("{ ring = \"denials\", seq = 1 }"), "known");
-        insta::assert_snapshot!(event("{ verdict = \"allowed\" }"), @r#"step 1 (from 0): `matches.verdict`: unknown word "allowed" (known: denied, would-deny)"#);
-        insta::assert_snapshot!(event("{ verdict = \"denied\", adopted = true }"), @r"step 1 (from 0): `matches`: no line has all of these fields: adopted, verdict");
+        insta::assert_snapshot!(event("{ verdict = \"allowed\" }"), @r#"`matches.verdict`: unknown word "allowed" (known: denied, would-deny)"#);
+        insta::assert_snapshot!(event("{ verdict = \"denied\", adopted = true }"), @r"`matches`: no line has all of these fields: adopted, verdict");
         assert!(event("{ vredict = \"denied\" }").contains("did you mean verdict?"));
     }
 
@@ -295,10 +295,10 @@ mod tests {
         let health = |matches: &str| said(&format!("\"health\"\nmatches = {matches}"));
         assert_eq!(health("{}"), "known");
         assert_eq!(health("{ healthy = true, generation = 0 }"), "known");
-        insta::assert_snapshot!(health("{ helthy = true }"), @r#"step 1 (from 0): `matches.helthy`: unknown field "helthy"; did you mean healthy? (known: healthy, daemon, domains, generation, policy_digest, links, counters, checks)"#);
-        insta::assert_snapshot!(health("{ healthy = 1 }"), @r"step 1 (from 0): `matches.healthy`: is 1, but the agent says true or false there");
-        insta::assert_snapshot!(health("{ domains = { files = \"off\" } }"), @r#"step 1 (from 0): `matches.domains.files`: unknown field "files"; did you mean file? (known: file, exec, network)"#);
-        insta::assert_snapshot!(health("{ domains = \"off\" }"), @r#"step 1 (from 0): `matches.domains`: is "off", but the agent says a table there"#);
+        insta::assert_snapshot!(health("{ helthy = true }"), @r#"`matches.helthy`: unknown field "helthy"; did you mean healthy? (known: healthy, daemon, domains, generation, policy_digest, links, counters, checks)"#);
+        insta::assert_snapshot!(health("{ healthy = 1 }"), @r"`matches.healthy`: is 1, but the agent says true or false there");
+        insta::assert_snapshot!(health("{ domains = { files = \"off\" } }"), @r#"`matches.domains.files`: unknown field "files"; did you mean file? (known: file, exec, network)"#);
+        insta::assert_snapshot!(health("{ domains = \"off\" }"), @r#"`matches.domains`: is "off", but the agent says a table there"#);
     }
 
     #[test]

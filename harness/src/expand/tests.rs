@@ -128,15 +128,15 @@ fn a_step_that_needs_a_running_agent_says_so() {
         assert_eq!(error, format!("scenario x, {problem}"));
     };
     let event = "[[step]]\ndo = \"event\"\nmatches = { type = \"denial\" }\n";
-    check(event, "step 0 (from 0): asks for events, but no agent runs");
-    check(KILL, "step 0 (from 0): kills, but no agent runs");
+    check(event, "step 1: asks for events, but no agent runs");
+    check(KILL, "step 1: kills, but no agent runs");
     check(
         "[[step]]\ndo = \"reload\"\n",
-        "step 0 (from 0): reloads, but no agent runs",
+        "step 1: reloads, but no agent runs",
     );
     check(
         &format!("{START}{START}"),
-        "step 1 (from 0): starts the agent while it is running and expects it to get ready",
+        "step 2: starts the agent while it is running and expects it to get ready",
     );
 }
 

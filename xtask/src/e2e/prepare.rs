@@ -16,7 +16,7 @@ use harness::{
     plan::{PlanKernel, select},
 };
 use kernel_matrix::{BootMode, Capability, Kernel, Matrix, Progress, Store};
-use scenarios::{Catalogue, CatalogueError};
+use scenarios::Catalogue;
 
 use super::Options;
 use crate::{
@@ -43,10 +43,7 @@ impl Prepared {
         let adapter = AegisBpf;
         for scenario in catalogue.iter() {
             vocabulary::check(scenario, &adapter.vocabulary())
-                .map_err(|error| CatalogueError::Invalid {
-                    path: catalogue.file_of(scenario),
-                    problem: error.to_string(),
-                })
+                .map_err(|error| catalogue.step_error(scenario, error.step, error.to_string()))
                 .or_exit(ExitCode::Usage)?;
         }
         let plan_kernels: Vec<PlanKernel> = kernels.iter().map(plan_kernel).collect();
@@ -56,7 +53,9 @@ impl Prepared {
 
         let mut programs = BTreeMap::new();
         for scenario in &selection.scenarios {
-            let program = expand(scenario, &adapter).or_exit(ExitCode::Usage)?;
+            let program = expand(scenario, &adapter)
+                .map_err(|error| catalogue.step_error(scenario, error.step, error.problem.into()))
+                .or_exit(ExitCode::Usage)?;
             programs.insert(
                 harness::cell::program_name(&scenario.id, adapter.name()),
                 program,
