@@ -51,12 +51,22 @@ impl Cell {
         let Group { kernel, boot_mode } = &self.group;
         let which = kernel_image.map_or_else(
             || format!("--kernel {kernel}"),
-            |image| format!("--kernel-image {}", image.display()),
+            |image| format!("--kernel-image {}", quoted(&image.display().to_string())),
         );
         format!(
             "cargo xtask e2e --tier nightly {which} --boot-mode {boot_mode} --scenario {}",
             self.scenario
         )
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if word.chars().all(plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -106,6 +116,11 @@ mod tests {
         assert_eq!(
             cell.rerun_command(Some(Path::new("/k/vmlinux"))),
             "cargo xtask e2e --tier nightly --kernel-image /k/vmlinux --boot-mode bpf-lsm --scenario open-denied"
+        );
+        let odd = cell.rerun_command(Some(Path::new("/my kernels/it's")));
+        assert!(
+            odd.contains(r"--kernel-image '/my kernels/it'\''s' --boot"),
+            "{odd}"
         );
     }
 }
