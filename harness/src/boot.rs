@@ -96,7 +96,16 @@ fn await_hello(machine: &mut dyn Machine, deadline: Instant) -> Result<Facts, Si
 }
 
 fn explain(silence: Silence, machine: Box<dyn crate::vm::Booted>) -> BootFailure {
-    let console = machine.end().unwrap_or_default();
+    let console = match machine.end() {
+        Ok(console) => console,
+        Err(error) => {
+            return BootFailure {
+                code: error.code(),
+                reason: error.to_string(),
+                before_user_space: false,
+            };
+        }
+    };
     let trouble = find_trouble(&console);
     let said = match trouble {
         Some(trouble) => format!("; the console says \"{}\"", trouble.line()),

@@ -119,6 +119,9 @@ pub enum InfraCode {
     QemuStart,
     /// The kernel did not get to user space, or the guest not to its runner.
     Boot,
+    /// QEMU crashed, or something on the host ended it, as the system does when
+    /// memory is short.
+    QemuDied,
     /// The machine could not be saved or restored.
     Snapshot,
     /// A file for the guest is missing or unusable.

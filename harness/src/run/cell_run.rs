@@ -63,7 +63,7 @@ fn attempt(
     let took = restored.elapsed();
     let console = machine
         .end()
-        .map_err(|error| Outcome::infra(error.code(), error.to_string()))?;
+        .map_err(|error| trouble(Outcome::infra(error.code(), error.to_string())))?;
     if inputs.interrupt.requested() && !matches!(transcript.end, End::Final { .. }) {
         return Err(Outcome::NotRun);
     }

@@ -9,6 +9,9 @@ use std::{
 /// A line longer than this is noise.
 const LONGEST_LINE_BYTES: usize = 4 << 20;
 
+/// Whoever says something for so long is not gone.
+const STILL_TALKING: Duration = Duration::from_millis(100);
+
 /// What came before a deadline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Received {
@@ -70,6 +73,19 @@ impl Lines {
         }
     }
 
+    /// Whether the other end is gone. What came before that is dropped.
+    pub(super) fn is_closed(&mut self) -> bool {
+        let give_up = Instant::now() + STILL_TALKING;
+        while Instant::now() < give_up {
+            match self.receive(Instant::now()) {
+                Received::Line(_) => {}
+                Received::Deadline => return false,
+                Received::Closed => return true,
+            }
+        }
+        false
+    }
+
     fn take_line(&mut self) -> Option<String> {
         let newline = self.pending[self.searched..]
             .iter()
@@ -113,7 +129,10 @@ mod tests {
         there.write_all(b"o\n\nlast").unwrap();
         assert_eq!(lines.receive(soon()), Received::Line("two".into()));
         assert_eq!(lines.receive(soon()), Received::Line(String::new()));
+        assert!(!lines.is_closed());
+        there.write_all(b"unread\n").unwrap();
         drop(there);
+        assert!(lines.is_closed());
         assert_eq!(lines.receive(soon()), Received::Closed);
     }
 }

@@ -3,6 +3,7 @@
 pub mod command_line;
 pub(crate) mod lifeline;
 mod lines;
+mod process;
 mod qemu;
 mod qmp;
 
@@ -48,7 +49,8 @@ pub trait Machine: Send {
     fn send(&mut self, line: &str) -> io::Result<()>;
     /// The next line from the guest.
     fn receive(&mut self, deadline: Instant) -> Received;
-    /// End the machine and return what its kernel wrote on the console.
+    /// End the machine and return what its kernel wrote on the console. An
+    /// error if it was ended before by something that is not in it.
     fn end(self: Box<Self>) -> Result<String, VmError>;
 }
 
@@ -83,6 +85,12 @@ pub enum VmError {
         said: String,
         /// The whole command.
         command: String,
+    },
+    /// QEMU ended, and neither its guest nor this program made it.
+    #[error("QEMU ended ({how}); did something on the host end it, for want of memory perhaps?")]
+    Died {
+        /// Its status, and the end of its standard error.
+        how: String,
     },
     /// QEMU did not do what it was told.
     #[error("QEMU cannot {command}: {reason}")]
@@ -120,6 +128,7 @@ impl VmError {
     pub fn code(&self) -> InfraCode {
         match self {
             Self::Start { .. } | Self::Refused { .. } => InfraCode::QemuStart,
+            Self::Died { .. } => InfraCode::QemuDied,
             Self::Command { .. } | Self::Migration { .. } => InfraCode::Snapshot,
             Self::File { .. } | Self::NoRoom(_) => InfraCode::Disk,
         }

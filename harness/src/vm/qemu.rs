@@ -8,7 +8,7 @@ use std::{
         unix::net::UnixStream,
     },
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -17,12 +17,10 @@ use super::{
     command_line::{CommandLine, Hardware},
     lifeline,
     lines::Lines,
+    process::Process,
     qmp::{Qmp, QmpError},
 };
-use crate::{
-    interrupt::{Interrupt, ProcessGuard},
-    room::Kept,
-};
+use crate::{interrupt::Interrupt, room::Kept};
 use serde_json::json;
 
 /// The console's log in the folder of a machine.
@@ -31,6 +29,8 @@ pub(super) const CONSOLE_LOG: &str = "console.log";
 const QEMU_LOG: &str = "qemu.log";
 /// The end of QEMU's words that an error shows.
 const LAST_WORDS_BYTES: u64 = 2048;
+/// What it says there when a signal makes it end in order.
+const TOLD_BY_SIGNAL: &str = "terminating on signal";
 /// For 60 MB; a busy disk delays it.
 const MIGRATION: Duration = Duration::from_mins(1);
 /// No limit: the machine is stopped, nothing competes with it.
@@ -71,10 +71,7 @@ impl Qemu {
         let shown = format!("{command:?}");
         drop(command);
         let guard = self.interrupt.guard(child.id());
-        let process = Process {
-            child,
-            guard: Some(guard),
-        };
+        let process = Process::new(child, guard);
         let qmp = Qmp::greet(qmp).map_err(|error| {
             let said = last_words(&log_path).unwrap_or_default();
             VmError::no_room(Kept::Results, folder, &said).unwrap_or_else(|| VmError::Refused {
@@ -107,28 +104,6 @@ impl Hypervisor for Qemu {
             incoming: false,
         })?;
         Ok(Box::new(machine))
-    }
-}
-
-/// A child that is killed and reaped when dropped.
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    guard: Option<ProcessGuard>,
-}
-
-impl Process {
-    fn end(&mut self) {
-        let _ = self.child.kill();
-        // Before it is reaped: then its number may become another's.
-        self.guard = None;
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 
@@ -193,7 +168,14 @@ impl Machine for QemuMachine {
     }
 
     fn end(mut self: Box<Self>) -> Result<String, VmError> {
+        let odd_end = self.process.odd_end(self.control.is_closed());
         self.process.end();
+        let log = self.line.console.with_file_name(QEMU_LOG);
+        let said = last_words(&log).unwrap_or_default();
+        let was_told = said.lines().find(|line| line.contains(TOLD_BY_SIGNAL));
+        if let Some(how) = odd_end.or_else(|| was_told.map(str::to_owned)) {
+            return Err(VmError::Died { how });
+        }
         let path = &self.line.console;
         let bytes = fs::read(path).map_err(VmError::file(Kept::Results, path))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
