@@ -6,7 +6,7 @@
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
-use crate::{build, deny, doctor, e2e, matrix, room, setup, teeth, test, workspace};
+use crate::{build, deny, doctor, e2e, matrix, output, room, setup, teeth, test, workspace};
 
 /// Everything this project does, from set-up to reports.
 ///
@@ -93,7 +93,9 @@ fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
         Task::Teeth(args) => teeth::run(&args),
         Task::Matrix(args) => matrix::run(args),
         Task::Completions { shell } => {
-            clap_complete::generate(shell, &mut command(), "xtask", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command(), "xtask", &mut script);
+            output::print(&String::from_utf8_lossy(&script))?;
             Ok(ExitCode::Ok)
         }
     }

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod e2e;
 pub mod exit_code;
 pub mod matrix;
+pub mod output;
 pub mod process;
 pub mod progress;
 pub mod room;

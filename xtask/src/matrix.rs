@@ -15,6 +15,7 @@ use kernel_matrix::{
 
 pub use self::progress::KernelProgress;
 use crate::exit_code::{ExitCode, OrExit as _};
+use crate::output;
 
 /// Kernels are Debian's own packages, pinned by size and SHA-256 in
 /// kernel-matrix/matrix.lock. They are kept in $AEGISBPF_CACHE, else
@@ -110,14 +111,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
             let rows: Vec<_> = kernels
                 .map(|kernel| list::Row::new(kernel, store.is_present(kernel)))
                 .collect();
-            print!(
-                "{}",
-                if json {
-                    list::json(&rows)?
-                } else {
-                    list::table(&rows)
-                }
-            );
+            output::print(&if json {
+                list::json(&rows)?
+            } else {
+                list::table(&rows)
+            })?;
             Ok(ExitCode::Ok)
         }
         Command::Fetch {
@@ -142,14 +140,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
                     .clone(),
             };
             let details = show::Details::new(&kernel, open(None)?.look(&kernel));
-            print!(
-                "{}",
-                if json {
-                    details.json()?
-                } else {
-                    details.text()
-                }
-            );
+            output::print(&if json {
+                details.json()?
+            } else {
+                details.text()
+            })?;
             Ok(ExitCode::Ok)
         }
     }
@@ -182,12 +177,12 @@ fn fetch(store: &Store, kernels: &[&Kernel]) -> Result<ExitCode> {
             .try_for_each(|mode| store.boot_image(kernel, mode, &progress).map(drop));
         progress.clear();
         match made {
-            Ok(()) => println!(
-                "{:>5}  ready in {:.1} s  {}",
+            Ok(()) => output::print(&format!(
+                "{:>5}  ready in {:.1} s  {}\n",
                 kernel.series,
                 started.elapsed().as_secs_f64(),
                 kernel.description()
-            ),
+            ))?,
             Err(error) => {
                 eprintln!("{:>5}  FAILED  {error}", kernel.series);
                 failed.push(kernel.series.to_string());

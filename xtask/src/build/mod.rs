@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 
 use crate::exit_code::{ExitCode, OrExit as _};
+use crate::output;
 use crate::process::Invocation;
 use crate::progress::Stages;
 use crate::rustc::Rustc;
@@ -91,7 +92,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         &artifacts.guest_runner,
         &artifacts.probe,
     ] {
-        println!("{}", path.display());
+        output::print(&format!("{}\n", path.display()))?;
     }
     Ok(ExitCode::Ok)
 }

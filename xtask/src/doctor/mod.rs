@@ -11,7 +11,7 @@ use kernel_matrix::{Matrix, Mirrors, Silent, Store, Tier, mirror};
 use self::diagnosis::{Accelerator, Check, Diagnosis, Status};
 use crate::exit_code::ExitCode;
 use crate::setup::step::State;
-use crate::{deny, setup, workspace};
+use crate::{deny, output, setup, workspace};
 
 /// How to look and how to tell.
 #[derive(Debug, clap::Args)]
@@ -50,9 +50,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }),
     };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&diagnosis)?);
+        output::print_json(&diagnosis)?;
     } else {
-        print!("{}", diagnosis.table());
+        output::print(&diagnosis.table())?;
     }
     Ok(if diagnosis.is_healthy() {
         ExitCode::Ok

@@ -5,14 +5,15 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use harness::{Decision, Plan};
 
+use crate::output;
+
 /// Print the plan on standard output.
 pub(super) fn print(plan: &Plan, json: bool) -> Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(plan)?);
+        output::print_json(plan)
     } else {
-        print!("{}", text(plan));
+        output::print(&text(plan))
     }
-    Ok(())
 }
 
 /// One line for each cell: its id, and what happens to it.

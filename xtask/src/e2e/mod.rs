@@ -33,7 +33,7 @@ use prepare::Prepared;
 use crate::{
     build::{self, Artifacts},
     exit_code::{ExitCode, OrExit as _},
-    setup, workspace,
+    output, setup, workspace,
 };
 
 /// Enough for an agent with its maps; more makes snapshots larger.
@@ -104,7 +104,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     let done = end_to_end(&options)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&done.report)?);
+        output::print_json(&done.report)?;
     }
     eprint!("{}", table::of(&done.report));
     eprintln!("{}", table::verdict(&done.report, &done.folder));

@@ -13,6 +13,7 @@ use kernel_matrix::{
 
 use crate::{
     exit_code::{ExitCode, OrExit as _},
+    output,
     progress::Stages,
     setup::debian_suite,
     workspace,
@@ -53,7 +54,7 @@ pub(super) fn run(mirror: Option<&str>, dry_run: bool) -> Result<ExitCode> {
     let lock = resolve_all(&manifest, &old, |suite| &indices[suite])?;
     let text = HEADER.to_owned() + &toml::to_string(&lock)?;
     for line in changes(&old, &lock) {
-        println!("{line}");
+        output::print(&format!("{line}\n"))?;
     }
     if !dry_run {
         place::write_atomically(&lock_path, text.as_bytes()).or_exit(ExitCode::Infrastructure)?;

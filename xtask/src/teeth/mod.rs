@@ -33,6 +33,7 @@ use crate::{
     build,
     exit_code::{ExitCode, OrExit as _},
     matrix::MirrorArgs,
+    output,
     progress::Stages,
     setup, workspace,
 };
@@ -72,7 +73,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let faults = selected(&args.faults)?;
     if args.list {
-        print!("{}", listed(&faults));
+        output::print(&listed(&faults))?;
         return Ok(ExitCode::Ok);
     }
     // Whatever does not fit is said before anything is built.
@@ -108,7 +109,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let report = judge_all(&runner, &tree, &faults, &interrupt)?;
     let path = save(&report, &runner.folder)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        output::print_json(&report)?;
     }
     eprint!("{}", report.table());
     eprintln!("{}\n{}", report.summary(), path.display());
