@@ -101,6 +101,9 @@ pub(super) fn verdict(report: &Report, folder: &Path) -> String {
         );
     }
     let totals = &report.totals;
+    if report.run.interrupted {
+        text.push_str("interrupted: ");
+    }
     let _ = write!(
         text,
         "{} passed, {} failed, {} skipped, {} infrastructure, {} not run, in {:.0} s",
