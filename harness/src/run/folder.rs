@@ -14,7 +14,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -53,27 +53,31 @@ fn on(path: &Path) -> impl FnOnce(io::Error) -> String + '_ {
 }
 
 impl RunFolder {
-    /// Make the folder; its `cells.jsonl` is empty.
+    /// Make the folder, or take over that of an earlier run. It is this run's
+    /// alone until it is dropped; its `cells.jsonl` is empty.
     pub fn create(path: &Path, kernel_image: Option<PathBuf>) -> Result<Self, String> {
         fs::create_dir_all(path).map_err(on(path))?;
-        // Reports of an earlier run in this folder would pass for this one's
-        // if it is killed before it writes its own.
-        for report in crate::report::FILES {
-            let stale = path.join(report);
-            match fs::remove_file(&stale) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(on(&stale)(error));
-                }
-                _ => {}
-            }
-        }
         let lines_path = path.join("cells.jsonl");
+        let was_a_run = lines_path.exists();
         let lines = OpenOptions::new()
             .create(true)
-            .write(true)
-            .truncate(true)
+            .append(true)
             .open(&lines_path)
             .map_err(on(&lines_path))?;
+        match lines.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(format!(
+                    "another run is writing its results to {}: wait for it, or name another \
+                     folder with --report",
+                    path.display()
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(on(&lines_path)(error)),
+        }
+        remove_results(path, was_a_run)?;
+        // Only now is it nobody else's; on the same file, so the lock stays.
+        File::create(&lines_path).map_err(on(&lines_path))?;
         Ok(Self {
             path: path.to_owned(),
             lines: Mutex::new(lines),
@@ -154,6 +158,30 @@ impl RunFolder {
     }
 }
 
+/// What an earlier run left would pass for this one's: its reports if this one
+/// is killed before it writes its own, its logs beside those of a cell. Where
+/// there was no run, folders of these names are somebody else's.
+fn remove_results(path: &Path, was_a_run: bool) -> Result<(), String> {
+    let removed = |path: PathBuf, result: io::Result<()>| match result {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(format!("cannot remove {}: {error}", path.display()))
+        }
+        _ => Ok(()),
+    };
+    for name in crate::report::FILES {
+        let file = path.join(name);
+        let result = fs::remove_file(&file);
+        removed(file, result)?;
+    }
+    let folders: &[&str] = if was_a_run { &["boots", "cells"] } else { &[] };
+    for name in folders {
+        let folder = path.join(name);
+        let result = fs::remove_dir_all(&folder);
+        removed(folder, result)?;
+    }
+    Ok(())
+}
+
 impl CellRecord {
     /// The folder itself.
     pub fn path(&self) -> &Path {
@@ -190,5 +218,43 @@ impl CellRecord {
     fn write(&self, name: &str, text: &str) -> Result<(), String> {
         let path = self.path.join(name);
         fs::write(&path, text).map_err(on(&path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RunFolder;
+    use std::fs;
+
+    #[test]
+    fn a_folder_is_one_runs_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let create = || RunFolder::create(folder.path(), None);
+        let first = create().unwrap();
+        let error = create().unwrap_err();
+        assert!(error.contains("another run is writing"), "{error}");
+        assert!(error.contains("--report"), "{error}");
+        drop(first);
+        create().unwrap();
+    }
+
+    #[test]
+    fn only_the_results_of_an_earlier_run_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let names = ["report.json", "cells/6.12/agent-2.stdout.log", "mine.txt"];
+        let put = || {
+            for name in names {
+                fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+                fs::write(path(name), "x").unwrap();
+            }
+        };
+        let left = || names.map(|name| path(name).exists());
+        put();
+        drop(RunFolder::create(folder.path(), None).unwrap());
+        assert_eq!(left(), [false, true, true], "there was no run");
+        put();
+        drop(RunFolder::create(folder.path(), None).unwrap());
+        assert_eq!(left(), [false, false, true]);
     }
 }
