@@ -7,7 +7,7 @@ use super::{Evidence, judge};
 use crate::{
     adapter::AegisBpf,
     expand::expand,
-    expectation::Program,
+    expectation::{Expectation, Program},
     outcome::{FailCode, InfraCode, Outcome},
     session::{End, Record, Transcript},
 };
@@ -172,6 +172,58 @@ fn a_health_report_is_held_against_status_and_fields() {
 }
 
 #[test]
+fn events_are_counted_to_the_one() {
+    let start = "[[step]]\ndo = \"start\"\nmode = \"enforce\"\n";
+    let check = |step: &str, count, expected: Option<&str>| {
+        let mut program = program(&format!("{start}[[step]]\n{step}"));
+        program.actions.retain(|planned| planned.step == Some(1));
+        let last = (count > 0).then(|| json!({"type": "denial"}));
+        let transcript = transcript(vec![Observation::Lines { count, last }]);
+        let code = outcome(&program, &transcript).code();
+        assert_eq!(code.as_deref(), expected, "{step}: {count}");
+    };
+    let at_least = "do = \"event\"\nmatches = { type = \"denial\" }\ncount = 2";
+    let exactly = format!("{at_least}\nexactly = true");
+    let none = "do = \"no-event\"\nmatches = { type = \"denial\" }";
+    for step in [at_least, &exactly] {
+        check(step, 1, Some("event-missing"));
+        check(step, 2, None);
+    }
+    check(at_least, 3, None);
+    check(&exactly, 3, Some("event-unexpected"));
+    check(none, 0, None);
+    check(none, 1, Some("event-unexpected"));
+}
+
+#[test]
+fn an_agent_ends_and_answers_as_it_should() {
+    let steps = "[[step]]\ndo = \"start\"\nmode = \"enforce\"\n[[step]]\ndo = \"reload\"\n[[step]]\ndo = \"kill\"\nsignal = \"SIGTERM\"";
+    let check = |answer: Option<&str>, exit, expected: Option<&str>| {
+        let mut program = program(steps);
+        let is_asked = |expectation: &Expectation| {
+            matches!(expectation, Expectation::Answer(_) | Expectation::Ended(_))
+        };
+        program
+            .actions
+            .retain(|planned| planned.step.is_some() && is_asked(&planned.expectation));
+        let last = answer.map(|result| json!({"type": "policy", "result": result}));
+        let transcript = transcript(vec![
+            Observation::Lines { count: 1, last },
+            Observation::Exited(exit),
+        ]);
+        let code = outcome(&program, &transcript).code();
+        assert_eq!(code.as_deref(), expected, "{answer:?} {exit:?}");
+    };
+    let well = Some(Exit::Status(0));
+    check(Some("applied"), well, None);
+    check(Some("refused"), well, Some("reload"));
+    check(None, well, Some("reload"));
+    check(Some("applied"), Some(Exit::Status(1)), Some("agent-exit"));
+    check(Some("applied"), Some(Exit::Signal(15)), Some("agent-exit"));
+    check(Some("applied"), None, Some("timeout"));
+}
+
+#[test]
 fn only_a_complete_account_of_this_cell_passes() {
     let program = program("[[step]]\ndo = \"links\"\nexpect = \"none\"");
     let whole = || transcript(vec![Observation::BpfLinks(vec![])]);
@@ -189,6 +241,12 @@ fn only_a_complete_account_of_this_cell_passes() {
     check(&|seen| seen.end = ending("n2", 1), Some("bad-final"));
     check(&|seen| seen.end = ending(NONCE, 2), Some("bad-final"));
     check(&|seen| seen.records.clear(), Some("bad-final"));
+    // A guest that left something out and says so.
+    let nothing_done = |seen: &mut Transcript| {
+        seen.records.clear();
+        seen.end = ending(NONCE, 0);
+    };
+    check(&nothing_done, Some("bad-final"));
     check(&|seen| seen.records[0].index = 1, Some("bad-final"));
     check(&|seen| seen.end = End::Closed, Some("guest-died"));
     check(&|seen| seen.end = End::NeverStarted, Some("timeout"));
