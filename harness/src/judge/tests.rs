@@ -91,6 +91,25 @@ fn a_verdict_is_the_expected_one_or_a_failure_of_its_own_kind() {
 }
 
 #[test]
+fn a_probe_whose_teeth_fail_is_told_from_one_that_is_not_denied() {
+    let steps = "[[step]]\ndo = \"start\"\nmode = \"enforce\"\n[[step]]\ndo = \"probe\"\nprobe = { open = { path = \"/a\" } }\nexpect = { denied = \"EPERM\" }";
+    let check = |control, step, negative, expected: Option<&str>| {
+        let mut program = program(steps);
+        let is_probe = |expectation: &Expectation| matches!(expectation, Expectation::Verdict(_));
+        program
+            .actions
+            .retain(|planned| is_probe(&planned.expectation));
+        let code = outcome(&program, &transcript(vec![control, step, negative])).code();
+        assert_eq!(code.as_deref(), expected);
+    };
+    let allowed = || Observation::Probed(Verdict::Allowed);
+    check(allowed(), denied(1), allowed(), None);
+    check(denied(1), denied(1), allowed(), Some("control-failed"));
+    check(allowed(), allowed(), allowed(), Some("not-denied"));
+    check(allowed(), denied(1), denied(1), Some("negative-failed"));
+}
+
+#[test]
 fn an_agent_that_does_not_get_ready_is_told_from_one_that_the_verifier_refused() {
     let start = "do = \"start\"\nmode = \"enforce\"";
     let spawned = |ready: bool, exit| Observation::Spawned {
