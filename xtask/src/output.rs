@@ -3,7 +3,7 @@
 
 use std::io::{self, ErrorKind};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use serde::Serialize;
 
 use crate::exit_code::{ExitCode, OrExit as _};
@@ -11,7 +11,13 @@ use crate::exit_code::{ExitCode, OrExit as _};
 /// Prints a text as it is.
 pub fn print(text: &str) -> Result<()> {
     print_to(&mut io::stdout().lock(), text)
-        .context("cannot write to standard output")
+        .map_err(|error| {
+            if harness::room::is_lacking(&error) {
+                anyhow!("no room for standard output ({error}): free some space where it goes")
+            } else {
+                anyhow!("cannot write to standard output: {error}")
+            }
+        })
         .or_exit(ExitCode::Infrastructure)
 }
 
