@@ -6,7 +6,7 @@
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
-use crate::{build, deny, doctor, e2e, matrix, setup, teeth, test};
+use crate::{build, deny, doctor, e2e, matrix, perf, setup, teeth, test};
 
 /// Everything this project does, from set-up to reports.
 ///
@@ -41,6 +41,8 @@ pub enum Task {
     /// Boot kernels in QEMU, put the agent through scenarios, judge it and
     /// report.
     E2e(e2e::Args),
+    /// Measure what an agent costs.
+    Perf(perf::Args),
     /// Seed faults into copies of the sources and show that the cells of `e2e`
     /// notice every one.
     Teeth(teeth::Args),
@@ -76,6 +78,7 @@ fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
         Task::Deny(args) => deny::run(&args),
         Task::Build(args) => build::run(args),
         Task::E2e(args) => e2e::run(&args),
+        Task::Perf(args) => perf::run(&args),
         Task::Teeth(args) => teeth::run(&args),
         Task::Matrix(args) => matrix::run(args),
         Task::Completions { shell } => {

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod e2e;
 pub mod exit_code;
 pub mod matrix;
+pub mod perf;
 pub mod process;
 pub mod progress;
 pub mod rustc;

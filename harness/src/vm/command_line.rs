@@ -58,17 +58,23 @@ impl CommandLine {
             // Without `cx16=off` QEMU 7.2 corrupts state around cmpxchg16b,
             // and newer kernels panic in most boots.
             Accel::Tcg => ("tcg,thread=multi", "max,cx16=off"),
+            Accel::TcgCounting => ("tcg,thread=single", "max,cx16=off"),
         };
         let mut arguments: Vec<OsString> = Vec::new();
         let mut put = |name: &str, value: OsString| arguments.extend([name.into(), value]);
         put("-accel", accel.into());
+        if self.hardware.accel == Accel::TcgCounting {
+            // One instruction, one nanosecond; an idle guest does not wait for
+            // its next timer, its clock goes there at once.
+            put("-icount", "shift=0,sleep=off".into());
+        }
         put("-cpu", cpu.into());
         put("-m", memory_mib.to_string().into());
         put("-smp", processors.to_string().into());
         put("-display", "none".into());
         put("-kernel", self.image.clone().into());
         put("-initrd", self.initramfs.clone().into());
-        put("-append", kernel_command_line(self.boot_mode).into());
+        put("-append", kernel_command_line(self.boot_mode, self.hardware.accel).into());
         put(
             "-chardev",
             with_path("file,id=console,path=", &self.console),
@@ -90,10 +96,14 @@ impl CommandLine {
 }
 
 /// `loglevel=5` rather than `quiet`, which hides the first line of a
-/// `WARN_ON`. With `panic=-1` and `-no-reboot` a panic ends the machine.
-fn kernel_command_line(boot_mode: BootMode) -> String {
+/// `WARN_ON`. With `panic=-1` and `-no-reboot` a panic ends the machine. Where
+/// instructions are counted, nothing lies at a random place.
+fn kernel_command_line(boot_mode: BootMode, accel: Accel) -> String {
     let lsm = boot_mode.lsm_parameter();
     let mut line = format!("console=ttyS0 panic=-1 loglevel=5 norandmaps {lsm}");
+    if accel == Accel::TcgCounting {
+        line.push_str(" nokaslr");
+    }
     if boot_mode == BootMode::NoBtf {
         line.push(' ');
         line.push_str(HIDE_BTF);
@@ -158,6 +168,11 @@ mod tests {
     }
 
     #[test]
+    fn a_boot_that_counts_instructions() {
+        insta::assert_snapshot!(shown(Accel::TcgCounting, false), @"");
+    }
+
+    #[test]
     fn a_restore_under_kvm() {
         insta::assert_snapshot!(shown(Accel::Kvm, true), @r"
         -accel kvm
@@ -183,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_boot_mode_decides_the_active_lsms_and_what_is_hidden() {
-        insta::assert_snapshot!(BootMode::ALL.map(kernel_command_line).join("\n"), @r"
+        insta::assert_snapshot!(BootMode::ALL.map(|mode| kernel_command_line(mode, Accel::Tcg)).join("\n"), @r"
         console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf
         console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,yama
         console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf aegis.hide_btf
