@@ -12,7 +12,7 @@ use crate::{build, deny, doctor, e2e, matrix, perf, setup, teeth, test};
 ///
 /// Exit codes: 0 done and passed; 1 something judged failed; 2 bad usage;
 /// 3 the infrastructure failed (download, tool, virtual machine, disk);
-/// 130 interrupted.
+/// 4 something measured is inconclusive; 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
 pub struct Cli {

@@ -97,11 +97,24 @@ impl fmt::Display for Operation {
 pub struct CountPlan {
     /// How often everything is counted; the first round warms up.
     pub rounds: u32,
-    /// Passes of the calibrated loop in a round; each is two instructions.
-    pub loop_passes: u64,
+    /// The calibrated loop of each round.
+    pub calibration: Calibration,
     /// What is counted in each round, in this order.
     pub operations: Vec<Planned>,
 }
+
+/// A loop of known length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Passes in a window: [`LOOP_INSTRUCTIONS`] each.
+    pub passes: u64,
+    /// Windows in a round.
+    pub windows: u32,
+}
+
+/// Instructions in a pass of the calibrated loop.
+pub const LOOP_INSTRUCTIONS: u64 = 2;
 
 /// One operation of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,16 +122,18 @@ pub struct CountPlan {
 pub struct Planned {
     /// Which.
     pub operation: Operation,
-    /// How often it is done in a round.
+    /// How often it is done in a window.
     pub times: u32,
+    /// Windows in a round.
+    pub windows: u32,
 }
 
 /// What the workload answers, as one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
-    /// The machine's counter over the calibrated loop, for each round.
-    pub loop_rounds: Vec<u64>,
+    /// The calibrated loop.
+    pub loop_rounds: Vec<Round>,
     /// The operations of the plan, in its order.
     pub operations: Vec<Counted>,
 }
@@ -129,10 +144,21 @@ pub struct Counts {
 pub struct Counted {
     /// Which.
     pub operation: Operation,
-    /// How often it was done in a round.
-    pub times: u32,
-    /// The machine's counter over all of them, for each round.
-    pub rounds: Vec<u64>,
+    /// In the order in which they were counted.
+    pub rounds: Vec<Round>,
+}
+
+/// The windows of one round. A window is short, so that few have a timer
+/// interrupt in them, or anything else that is not the operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Round {
+    /// The machine's counter over the window in the middle, when they are
+    /// ordered by it: what the operation itself takes.
+    pub median: u64,
+    /// Over all windows: with interrupts, kernel threads and the agent's own
+    /// process.
+    pub total: u64,
 }
 
 /// What the kernel says of the LSM programs that are attached.

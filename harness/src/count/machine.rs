@@ -1,6 +1,9 @@
 //! The boot, and the conversation with its guest.
 
+use std::collections::BTreeSet;
+
 use harness_proto::Facts;
+use kernel_matrix::Capability;
 use thiserror::Error;
 
 use super::{
@@ -8,7 +11,7 @@ use super::{
     reading::{self, ReadingError},
 };
 use crate::{
-    boot::{BootFailure, Greeted, greet},
+    boot::{BootFailure, Greeted, check_facts, greet},
     judge::{Evidence, judge},
     outcome::Outcome,
     session::{Start, drive},
@@ -32,19 +35,35 @@ pub enum CountError {
     Reading(#[from] ReadingError),
 }
 
-/// Boot a machine, run the program in it, and read what was counted. A boot
-/// that died before user space is tried once more, and `retried` is told why.
-pub fn count(
-    hypervisor: &dyn Hypervisor,
-    spec: &BootSpec,
-    name: &str,
-    program: &CountProgram,
-    retried: &dyn Fn(&str),
-) -> Result<(Facts, Reading), CountError> {
+/// One boot.
+pub struct Boot<'a> {
+    /// What runs the machine.
+    pub hypervisor: &'a dyn Hypervisor,
+    /// What is booted; its initramfs holds the program under `name`.
+    pub spec: &'a BootSpec,
+    /// What the guest calls the program.
+    pub name: &'a str,
+    /// What the guest does.
+    pub program: &'a CountProgram,
+    /// What the matrix says of the kernel.
+    pub capabilities: &'a BTreeSet<Capability>,
+    /// Is told why a boot that died before user space is tried once more.
+    pub retried: &'a dyn Fn(&str),
+}
+
+/// Boot a machine, run the program in it, and read what was counted.
+pub fn count(boot: &Boot<'_>) -> Result<(Facts, Reading), CountError> {
+    let Boot {
+        hypervisor,
+        spec,
+        name,
+        program,
+        ..
+    } = *boot;
     let host = |error: &dyn std::fmt::Display| CountError::Host(error.to_string());
     let greeted = greet(hypervisor, spec).or_else(|failure| {
         if failure.before_user_space {
-            retried(&failure.reason);
+            (boot.retried)(&failure.reason);
             greet(hypervisor, spec)
         } else {
             Err(failure)
@@ -53,6 +72,7 @@ pub fn count(
     let Greeted {
         mut machine, facts, ..
     } = greeted.map_err(CountError::Boot)?;
+    check_facts(&facts, boot.capabilities).map_err(CountError::Judged)?;
     let start = Start::fresh(name.to_owned()).map_err(|error| host(&error))?;
     let transcript = drive(&mut *machine, &start, &program.program);
     let console = machine.end().map_err(|error| host(&error))?;

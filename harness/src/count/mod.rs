@@ -11,6 +11,6 @@ pub mod machine;
 pub mod program;
 pub mod reading;
 
-pub use machine::count;
+pub use machine::{Boot, CountError, count};
 pub use program::{CountProgram, Request};
 pub use reading::Reading;

@@ -74,7 +74,10 @@ impl CommandLine {
         put("-display", "none".into());
         put("-kernel", self.image.clone().into());
         put("-initrd", self.initramfs.clone().into());
-        put("-append", kernel_command_line(self.boot_mode, self.hardware.accel).into());
+        put(
+            "-append",
+            kernel_command_line(self.boot_mode, self.hardware.accel).into(),
+        );
         put(
             "-chardev",
             with_path("file,id=console,path=", &self.console),

@@ -1,5 +1,7 @@
 //! Who is in force while operations are counted.
 
+use std::fmt;
+
 /// Who is in force while operations are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
@@ -9,4 +11,14 @@ pub enum Subject {
     NullLsm,
     /// The agent that is measured.
     Agent,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "no agent",
+            Self::NullLsm => "the null LSM",
+            Self::Agent => "the agent",
+        })
+    }
 }

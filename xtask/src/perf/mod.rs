@@ -11,7 +11,7 @@ use clap::Subcommand;
 
 use crate::exit_code::ExitCode;
 
-/// Measure what an agent costs.
+/// What an agent costs, counted so that it repeats on any machine.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -20,8 +20,6 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Count guest instructions per operation without an agent, with programs
-    /// that do nothing on the agent's hooks, and with the agent in enforce.
     Count(count::Args),
 }
 

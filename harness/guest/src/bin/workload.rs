@@ -1,6 +1,5 @@
 //! `workload count PLAN` counts what the plan (JSON) says and prints the counts
-//! as JSON; `workload populate N` makes the files that N rules speak of;
-//! `workload nothing` ends at once.
+//! as JSON; `workload populate N` makes the files that N rules speak of.
 
 use std::process::ExitCode;
 
@@ -8,9 +7,6 @@ use harness_guest::workload;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if workload::do_nothing(&arguments) {
-        return ExitCode::SUCCESS;
-    }
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -29,6 +25,6 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
             Ok(())
         }
         ["populate", rules] => Ok(workload::populate(rules.parse()?)?),
-        _ => anyhow::bail!("usage: workload count PLAN | populate N | nothing"),
+        _ => anyhow::bail!("usage: workload count PLAN | populate N"),
     }
 }

@@ -6,14 +6,6 @@ use std::io;
 
 use super::counter;
 
-/// The argument that makes the workload end at once.
-const DO_NOTHING: &str = "nothing";
-
-/// Whether these are the arguments of a process that is to end at once.
-pub fn do_nothing(arguments: &[String]) -> bool {
-    matches!(arguments, [only] if only == DO_NOTHING)
-}
-
 /// The counter over so many children that end at once.
 pub(super) fn count_forks(times: u32) -> io::Result<u64> {
     counted(times, || {
@@ -29,8 +21,7 @@ pub(super) fn count_forks(times: u32) -> io::Result<u64> {
 /// once, with an empty environment.
 pub(super) fn count_execs(program: &str, times: u32) -> io::Result<u64> {
     let program = CString::new(program).map_err(io::Error::other)?;
-    let argument = CString::new(DO_NOTHING).map_err(io::Error::other)?;
-    let arguments = [program.as_ptr(), argument.as_ptr(), std::ptr::null()];
+    let arguments = [program.as_ptr(), std::ptr::null()];
     let environment: [*mut libc::c_char; 1] = [std::ptr::null_mut()];
     counted(times, || {
         let mut child = 0;

@@ -5,7 +5,10 @@
 //! read directly: the kernel's clocks scale it by a factor that they calibrate
 //! anew at each boot. Whether it does count instructions is shown in every
 //! run by the loop.
-#![expect(unsafe_code, reason = "counters and loops of known length are instructions")]
+#![expect(
+    unsafe_code,
+    reason = "counters and loops of known length are instructions"
+)]
 
 #[cfg(target_arch = "x86_64")]
 pub(super) fn read() -> u64 {

@@ -1,16 +1,18 @@
 //! What is counted.
 
+use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use harness_proto::count::{BENCH_FOLDER, Operation, WORKLOAD_PATH};
+use harness_proto::count::{BENCH_FOLDER, Operation};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
 };
 
-use super::{children, counter};
+use super::{children, counter, program};
 use crate::attempt::{Attempt, AttemptError};
 use crate::files;
 
@@ -33,7 +35,7 @@ pub(super) struct Work {
     names: [&'static str; 2],
 }
 
-/// In [`BENCH_FOLDER`], made by [`Work::prepare`].
+/// In [`BENCH_FOLDER`].
 macro_rules! in_folder {
     ($name:literal) => {
         concat!("/srv/bench/", $name)
@@ -44,13 +46,19 @@ const PROGRAM: &str = in_folder!("program");
 const NEW: &str = in_folder!("new");
 const NAMES: [&str; 2] = [in_folder!("one-name"), in_folder!("other-name")];
 
+/// Make the files that the operations need.
+pub(super) fn make_files() -> Result<(), AttemptError> {
+    let content = "x".repeat(BLOCK_BYTES);
+    files::make_folder(Path::new(BENCH_FOLDER))?;
+    files::write_file(Path::new(FILE), &content, 0o644)?;
+    files::write_file(Path::new(NAMES[0]), &content, 0o644)?;
+    let program = fs::write(PROGRAM, program::ends_at_once())
+        .and_then(|()| fs::set_permissions(PROGRAM, Permissions::from_mode(0o755)));
+    program.attempt(|| format!("write {PROGRAM}"))
+}
+
 impl Work {
-    pub(super) fn prepare() -> Result<Self, AttemptError> {
-        let content = "x".repeat(BLOCK_BYTES);
-        files::make_folder(Path::new(BENCH_FOLDER))?;
-        files::write_file(Path::new(FILE), &content, 0o644)?;
-        files::write_file(Path::new(NAMES[0]), &content, 0o644)?;
-        files::copy_file(Path::new(WORKLOAD_PATH), Path::new(PROGRAM))?;
+    pub(super) fn open() -> Result<Self, AttemptError> {
         let file = rustix::fs::open(FILE, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
             .attempt(|| format!("open {FILE}"))?;
         let receiving = udp_socket()?;
@@ -66,7 +74,11 @@ impl Work {
             receiving,
             receiver,
             block: Box::new([0; BLOCK_BYTES]),
-            names: NAMES,
+            names: if Path::new(NAMES[0]).exists() {
+                NAMES
+            } else {
+                [NAMES[1], NAMES[0]]
+            },
         })
     }
 
