@@ -14,3 +14,6 @@ pub mod reading;
 pub use machine::{Boot, CountError, count};
 pub use program::{CountProgram, Request};
 pub use reading::Reading;
+
+#[cfg(test)]
+mod tests;

@@ -102,7 +102,11 @@ pub fn program(adapter: &dyn Adapter, request: &Request) -> CountProgram {
         actions: Vec::new(),
         counts: Vec::new(),
     };
-    builder.run(&[WORKLOAD_PATH, "populate", &request.rules.to_string()]);
+    let rules_count = request.rules.to_string();
+    builder.run(
+        &[WORKLOAD_PATH, "populate", &rules_count],
+        FailCode::ProbeBroken,
+    );
     builder.probes(Phase::Control, &Expect::Allowed);
     builder.count(Subject::None);
 
@@ -149,12 +153,13 @@ impl Builder<'_> {
         self.push(Phase::Steps, start, ready);
         let denied = Expect::Denied(Errno::EPERM);
         self.probes(Phase::Steps, &denied);
-        let hooks = self.run(&[NULL_LSM_PATH, "list", HOOKS_FILE]);
+        let hooks = self.run(&[NULL_LSM_PATH, "list", HOOKS_FILE], FailCode::ProbeBroken);
         self.count(Subject::Agent);
         self.probes(Phase::Steps, &denied);
         self.end(AGENT, SIGTERM, self.adapter.terminated());
         let detach = self.adapter.detach();
-        self.run(&detach.iter().map(String::as_str).collect::<Vec<_>>());
+        let words: Vec<&str> = detach.iter().map(String::as_str).collect();
+        self.run(&words, FailCode::AgentExit);
         self.no_links();
         hooks
     }
@@ -173,7 +178,7 @@ impl Builder<'_> {
             verifier_exit: None,
         };
         self.push(Phase::Steps, start, ready);
-        let hooks = self.run(&[NULL_LSM_PATH, "list"]);
+        let hooks = self.run(&[NULL_LSM_PATH, "list"], FailCode::ProbeBroken);
         self.count(Subject::NullLsm);
         self.end(NULL_LSM, SIGKILL, Exit::Signal(SIGKILL));
         self.no_links();
@@ -182,7 +187,7 @@ impl Builder<'_> {
 
     fn count(&mut self, subject: Subject) {
         let plan = serde_json::to_string(self.plan).expect("plans have string keys");
-        let index = self.run(&[WORKLOAD_PATH, "count", &plan]);
+        let index = self.run(&[WORKLOAD_PATH, "count", &plan], FailCode::ProbeBroken);
         self.counts.push((subject, index));
     }
 
@@ -224,7 +229,7 @@ impl Builder<'_> {
         self.push(Phase::Release, Action::ListBpfLinks, none);
     }
 
-    fn run(&mut self, argv: &[&str]) -> usize {
+    fn run(&mut self, argv: &[&str], otherwise: FailCode) -> usize {
         let action = Action::Run {
             argv: argv.iter().map(ToString::to_string).collect(),
             deadline_ms: DEADLINE_MS,
@@ -232,7 +237,7 @@ impl Builder<'_> {
         let expectation = Expectation::Ran {
             exit: 0,
             prints: None,
-            otherwise: FailCode::AgentExit,
+            otherwise,
         };
         self.push(Phase::Steps, action, expectation)
     }

@@ -53,7 +53,7 @@ impl CommandLine {
             memory_mib,
             processors,
         } = &self.hardware;
-        let (accel, cpu) = match accel {
+        let (accel_option, cpu) = match accel {
             Accel::Kvm => ("kvm", "host"),
             // Without `cx16=off` QEMU 7.2 corrupts state around cmpxchg16b,
             // and newer kernels panic in most boots.
@@ -62,21 +62,26 @@ impl CommandLine {
         };
         let mut arguments: Vec<OsString> = Vec::new();
         let mut put = |name: &str, value: OsString| arguments.extend([name.into(), value]);
-        put("-accel", accel.into());
-        if self.hardware.accel == Accel::TcgCounting {
+        put("-accel", accel_option.into());
+        if *accel == Accel::TcgCounting {
             // One instruction, one nanosecond; an idle guest does not wait for
             // its next timer, its clock goes there at once.
             put("-icount", "shift=0,sleep=off".into());
         }
         put("-cpu", cpu.into());
         put("-m", memory_mib.to_string().into());
+        // Counting is for one: others would wait, and be counted doing so.
+        let processors = match accel {
+            Accel::TcgCounting => 1,
+            Accel::Kvm | Accel::Tcg => *processors,
+        };
         put("-smp", processors.to_string().into());
         put("-display", "none".into());
         put("-kernel", self.image.clone().into());
         put("-initrd", self.initramfs.clone().into());
         put(
             "-append",
-            kernel_command_line(self.boot_mode, self.hardware.accel).into(),
+            kernel_command_line(self.boot_mode, *accel).into(),
         );
         put(
             "-chardev",
@@ -172,7 +177,26 @@ mod tests {
 
     #[test]
     fn a_boot_that_counts_instructions() {
-        insta::assert_snapshot!(shown(Accel::TcgCounting, false), @"");
+        insta::assert_snapshot!(shown(Accel::TcgCounting, false), @r"
+        -accel tcg,thread=single
+        -icount shift=0,sleep=off
+        -cpu max,cx16=off
+        -m 256
+        -smp 1
+        -display none
+        -kernel /k/vmlinux
+        -initrd /r/guest.cpio
+        -append console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf nokaslr
+        -chardev file,id=console,path=/r/console.log
+        -serial chardev:console
+        -chardev socket,id=control,fd=1
+        -serial chardev:control
+        -chardev socket,id=qmp,fd=0
+        -mon chardev=qmp,mode=control
+        -nodefaults
+        -no-user-config
+        -no-reboot
+        ");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    CountReport, KernelReport, Verdict,
+    CountReport, Difference, KernelReport, Verdict,
     report::{CalibrationReport, OperationReport},
 };
 
@@ -85,14 +85,27 @@ fn row(row: &OperationReport) -> [String; 8] {
     [
         row.operation.to_string(),
         format!("{:.0}", row.none.median),
-        added(row.null_added.median),
-        added(row.agent_added.median),
+        difference(&row.null_added),
+        difference(&row.agent_added),
         added(row.agent_added.with_background),
         format!("{:.2} %", row.spread_percent),
         row.bound
             .map_or_else(String::new, |bound| bound.to_string()),
         verdict(row),
     ]
+}
+
+/// With how far it may be off, where that is not nothing.
+fn difference(added_instructions: &Difference) -> String {
+    let Difference {
+        median, low, high, ..
+    } = added_instructions;
+    let off = (high - median).max(median - low).round();
+    if off < 1.0 {
+        added(*median)
+    } else {
+        format!("{} ±{off:.0}", added(*median))
+    }
 }
 
 /// Without "-0".

@@ -152,7 +152,25 @@ fn the_table_is_read_at_a_glance() {
         kernel: "7.3".into(),
         reason: "the machine did not boot".into(),
     });
-    insta::assert_snapshot!(table::render(&report), @"");
+    insta::assert_snapshot!(table::render(&report), @r"
+    6.12 (6.12.117): aegisbpf in enforce, 10000 file and 10000 address rules; on file_open, socket_connect
+    a loop of 200000 instructions was counted as 200005 to 200005: the counter is proven
+    operation      none  null LSM  aegisbpf  with background  spread  bound        verdict
+    getppid         321        +0        +0               +0  0.00 %  at most +3   within
+    open-close     5936      +183      +600             +600  0.00 %  below +647   within
+    udp-connect    1948      +187     +1552            +1552  0.00 %  below +1442  EXCEEDED
+    fork         241000        +0      +100             +100  0.00 %
+
+    5.10 (6.12.117): aegisbpf in enforce, 10000 file and 10000 address rules; on file_open, socket_connect
+    a loop of 200000 instructions was counted as 200300 to 200300: more than 0.1 % off: the counter is not proven, nothing below may stand
+    operation      none  null LSM  aegisbpf  with background  spread  bound  verdict
+    getppid         321        +0        +0               +0  0.00 %         inconclusive
+    open-close     5936      +183      +600             +600  0.00 %         inconclusive
+    udp-connect    1948      +187     +1552            +1552  0.00 %         inconclusive
+    fork         241000        +0      +100             +100  0.00 %         inconclusive
+
+    7.3: not counted: the machine did not boot
+    ");
 }
 
 #[test]
