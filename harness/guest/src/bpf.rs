@@ -144,14 +144,11 @@ pub fn attach_null(function: u32) -> Result<NullLink, AttemptError> {
 }
 
 /// Load the smallest program as whatever the attributes say.
-fn load(attributes: ProgramAttr) -> io::Result<OwnedFd> {
+fn load(mut attr: ProgramAttr) -> io::Result<OwnedFd> {
     let code = &SMALLEST_PROGRAM;
-    let mut attr = ProgramAttr {
-        instructions: u32::try_from(code.len()).map_err(io::Error::other)?,
-        code: code.as_ptr().expose_provenance() as u64,
-        license: c"GPL".as_ptr().expose_provenance() as u64,
-        ..attributes
-    };
+    attr.instructions = u32::try_from(code.len()).map_err(io::Error::other)?;
+    attr.code = code.as_ptr().expose_provenance() as u64;
+    attr.license = c"GPL".as_ptr().expose_provenance() as u64;
     open(BPF_PROG_LOAD, &mut attr)
 }
 

@@ -98,3 +98,15 @@ fn round(
         total: counts.iter().sum(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::round;
+
+    #[test]
+    fn a_round_has_the_window_in_the_middle_and_the_sum_of_all() {
+        let mut counts = [310, 200, 201, 9_000, 202].into_iter();
+        let counted = round(5, || Ok(counts.next().unwrap())).unwrap();
+        assert_eq!((counted.median, counted.total), (202, 9_913));
+    }
+}
