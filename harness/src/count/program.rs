@@ -54,6 +54,10 @@ pub struct Request {
     pub rules: u32,
     /// What is counted, and how often.
     pub plan: CountPlan,
+    /// How many processes count the plan, one after the other, each time. What
+    /// makes processes differs from one process to the next by more than from
+    /// round to round: only several of them show it.
+    pub processes: u32,
 }
 
 /// The program, and where in it the figures are.
@@ -98,7 +102,7 @@ pub fn rules(count: u32) -> Vec<Rule> {
 pub fn program(adapter: &dyn Adapter, request: &Request) -> CountProgram {
     let mut builder = Builder {
         adapter,
-        plan: &request.plan,
+        request,
         actions: Vec::new(),
         counts: Vec::new(),
     };
@@ -127,7 +131,7 @@ pub fn program(adapter: &dyn Adapter, request: &Request) -> CountProgram {
 
 struct Builder<'a> {
     adapter: &'a dyn Adapter,
-    plan: &'a CountPlan,
+    request: &'a Request,
     actions: Vec<PlannedAction>,
     counts: Vec<(Subject, usize)>,
 }
@@ -186,9 +190,11 @@ impl Builder<'_> {
     }
 
     fn count(&mut self, subject: Subject) {
-        let plan = serde_json::to_string(self.plan).expect("plans have string keys");
-        let index = self.run(&[WORKLOAD_PATH, "count", &plan], FailCode::ProbeBroken);
-        self.counts.push((subject, index));
+        let plan = serde_json::to_string(&self.request.plan).expect("plans have string keys");
+        for _ in 0..self.request.processes {
+            let index = self.run(&[WORKLOAD_PATH, "count", &plan], FailCode::ProbeBroken);
+            self.counts.push((subject, index));
+        }
     }
 
     fn probes(&mut self, phase: Phase, expect: &Expect) {

@@ -16,7 +16,7 @@ use crate::session::Transcript;
 pub struct Reading {
     /// The hooks of the agent, and of the null programs.
     pub hooks: Vec<String>,
-    /// In the order in which they were counted; [`Subject::None`] twice.
+    /// In the order in which they were counted, by process.
     pub counts: Vec<(Subject, Counts)>,
 }
 

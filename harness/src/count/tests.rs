@@ -30,6 +30,7 @@ fn the_program() -> CountProgram {
     let request = Request {
         rules: 2,
         plan: plan(&[Operation::OpenClose], 3),
+        processes: 1,
     };
     program(&AegisBpf, &request)
 }

@@ -28,7 +28,10 @@ pub struct CountReport {
     pub agent: String,
     /// Its rules about files, and about addresses as many.
     pub rules: u32,
-    /// Rounds of each count; the first is dropped.
+    /// How many processes counted without an agent and with each, twice as many
+    /// without.
+    pub processes: u32,
+    /// Rounds of each process; the first is dropped.
     pub rounds: u32,
     /// Every kernel that was counted on, as asked for.
     pub kernels: Vec<KernelReport>,

@@ -38,6 +38,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let request = Request {
         rules: args.rules,
         plan: perf::count::plan(&args.operations(), args.rounds),
+        processes: args.processes,
     };
     let counted = program::program(&AegisBpf, &request);
 
@@ -70,6 +71,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         commit: workspace::commit(),
         agent: AegisBpf.name().to_owned(),
         rules: request.rules,
+        processes: request.processes,
         rounds: request.plan.rounds,
         kernels: Vec::new(),
         not_counted: Vec::new(),

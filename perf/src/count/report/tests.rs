@@ -78,6 +78,7 @@ fn report(kernels: Vec<KernelReport>) -> CountReport {
         commit: Some("0123456789ab".into()),
         agent: "aegisbpf".into(),
         rules: 10_000,
+        processes: 1,
         rounds: 4,
         kernels,
         not_counted: vec![],

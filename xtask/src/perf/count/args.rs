@@ -11,7 +11,8 @@ use crate::{matrix::MirrorArgs, workspace};
 /// do nothing on the agent's hooks, and with the agent in enforce.
 ///
 /// QEMU counts instructions, not time: figures repeat on any machine, however
-/// busy, and say nothing of latency. In one boot for each kernel all three are
+/// busy, but for some ten instructions that depend on how a boot seeds its hash
+/// tables, and say nothing of latency. In one boot for each kernel all three are
 /// counted; the agent is shown to deny before and after. A row is the operation
 /// itself, without interrupts; "with background" is what the agent adds with
 /// everything that runs meanwhile, its own process included.
@@ -33,8 +34,13 @@ pub(in crate::perf) struct Args {
     /// Only this operation; may be repeated.
     #[arg(long = "operation", value_name = "NAME", value_parser = operation_parser())]
     operations: Vec<Operation>,
-    /// How often everything is counted; the first time warms up.
-    #[arg(long, value_name = "N", default_value_t = 7,
+    /// How many processes count, one after the other, without an agent and with
+    /// each.
+    #[arg(long, value_name = "N", default_value_t = 3,
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(super) processes: u32,
+    /// How often a process counts everything; the first time warms up.
+    #[arg(long, value_name = "N", default_value_t = 4,
           value_parser = clap::value_parser!(u32).range(3..=100))]
     pub(super) rounds: u32,
     /// What figures are held against [default: perf/bounds.toml].
