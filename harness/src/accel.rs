@@ -40,6 +40,9 @@ pub enum Accel {
     Kvm,
     /// QEMU's translator.
     Tcg,
+    /// QEMU's translator in one thread, with a clock that advances by one
+    /// nanosecond for each instruction, and by nothing else; for one processor.
+    TcgCounting,
 }
 
 impl fmt::Display for Accel {
@@ -47,6 +50,7 @@ impl fmt::Display for Accel {
         f.write_str(match self {
             Self::Kvm => "kvm",
             Self::Tcg => "tcg",
+            Self::TcgCounting => "tcg-counting",
         })
     }
 }

@@ -11,7 +11,7 @@ use kernel_matrix::Capability;
 use crate::{
     judge::{Trouble, find_trouble},
     outcome::{InfraCode, Outcome},
-    vm::{BootSpec, Hypervisor, Machine, Received, Snapshot},
+    vm::{BootSpec, Booted, Hypervisor, Machine, Received, Snapshot},
 };
 
 /// From start to the runner's first words: 2.4 to 4.7 s were measured on an
@@ -41,19 +41,23 @@ pub struct BootFailure {
     pub before_user_space: bool,
 }
 
+/// A machine whose runner waits for its cell.
+pub struct Greeted {
+    /// It is running.
+    pub machine: Box<dyn Booted>,
+    /// What the kernel says of itself.
+    pub facts: Facts,
+    /// From start to the runner's first words.
+    pub booted_in: Duration,
+}
+
 /// Boot, wait for the runner, save.
 pub fn boot(hypervisor: &dyn Hypervisor, spec: &BootSpec) -> Result<Ready, BootFailure> {
-    let started = Instant::now();
-    let mut machine = hypervisor.boot(spec).map_err(|error| BootFailure {
-        code: error.code(),
-        reason: error.to_string(),
-        before_user_space: false,
-    })?;
-    let facts = match await_hello(&mut *machine, started + BOOT) {
-        Ok(facts) => facts,
-        Err(silence) => return Err(explain(silence, machine)),
-    };
-    let booted_in = started.elapsed();
+    let Greeted {
+        machine,
+        facts,
+        booted_in,
+    } = greet(hypervisor, spec)?;
     let snapshot = machine.save().map_err(|error| BootFailure {
         code: error.code(),
         reason: error.to_string(),
@@ -64,6 +68,24 @@ pub fn boot(hypervisor: &dyn Hypervisor, spec: &BootSpec) -> Result<Ready, BootF
         facts,
         booted_in,
     })
+}
+
+/// Boot, wait for the runner, and leave it running.
+pub fn greet(hypervisor: &dyn Hypervisor, spec: &BootSpec) -> Result<Greeted, BootFailure> {
+    let started = Instant::now();
+    let mut machine = hypervisor.boot(spec).map_err(|error| BootFailure {
+        code: error.code(),
+        reason: error.to_string(),
+        before_user_space: false,
+    })?;
+    match await_hello(&mut *machine, started + BOOT) {
+        Ok(facts) => Ok(Greeted {
+            machine,
+            facts,
+            booted_in: started.elapsed(),
+        }),
+        Err(silence) => Err(explain(silence, machine)),
+    }
 }
 
 /// Why no greeting came.
@@ -95,7 +117,7 @@ fn await_hello(machine: &mut dyn Machine, deadline: Instant) -> Result<Facts, Si
     }
 }
 
-fn explain(silence: Silence, machine: Box<dyn crate::vm::Booted>) -> BootFailure {
+fn explain(silence: Silence, machine: Box<dyn Booted>) -> BootFailure {
     let console = match machine.end() {
         Ok(console) => console,
         Err(error) => {

@@ -21,8 +21,8 @@ pub struct GuestFiles {
     pub runner: PathBuf,
     /// The probe.
     pub probe: PathBuf,
-    /// Executables of agents, with their places in the guest.
-    pub agents: Vec<(String, PathBuf)>,
+    /// Other executables, such as agents, with their places in the guest.
+    pub executables: Vec<(String, PathBuf)>,
     /// The programs of the cells, by name.
     pub programs: Vec<(String, CellProgram)>,
 }
@@ -93,7 +93,7 @@ fn entries(files: &GuestFiles) -> Result<Vec<Entry>, InitramfsError> {
         read(&files.runner, "/init")?,
         read(&files.probe, PROBE_PATH)?,
     ];
-    for (to, from) in &files.agents {
+    for (to, from) in &files.executables {
         found.push(read(from, to)?);
     }
     for (name, program) in &files.programs {
@@ -172,7 +172,7 @@ mod tests {
         let files = GuestFiles {
             runner: file("runner"),
             probe: file("probe"),
-            agents: vec![("/bin/agent".into(), file("agent"))],
+            executables: vec![("/bin/agent".into(), file("agent"))],
             programs: vec![("a.agent".into(), CellProgram { actions: vec![] })],
         };
         let to = folder.path().join("guest.cpio");
@@ -210,7 +210,7 @@ mod tests {
         let files = GuestFiles {
             runner: missing.clone(),
             probe: missing.clone(),
-            agents: vec![],
+            executables: vec![],
             programs: vec![],
         };
         let to = folder.path().join("guest.cpio");

@@ -17,6 +17,7 @@
 //! | [`outcome`] | what can become of a cell | yes |
 //! | [`run`] | all cells on several workers, written down as they end | |
 //! | [`report`] | what people and machines read afterwards | yes |
+//! | [`count`] | the counting bench: one boot, each agent in turn | but for the boot |
 //! | [`atomic`] | files that exist whole or not at all | |
 //! | [`room`] | what to do when there is no room to write | yes |
 //! | [`interrupt`] | Ctrl-C | |
@@ -26,6 +27,7 @@ pub mod adapter;
 pub mod atomic;
 pub mod boot;
 pub mod cell;
+pub mod count;
 pub mod expand;
 pub mod expectation;
 pub mod initramfs;

@@ -2,8 +2,10 @@
 //!
 //! | module | holds |
 //! | --- | --- |
+//! | [`count`] | counted instructions: figures, spread, bounds, tables |
 //! | [`summary`] | the median and percentiles of a set of measurements |
 
+pub mod count;
 pub mod summary;
 
 pub use summary::{DurationSummary, Percent};

@@ -6,13 +6,13 @@
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
-use crate::{build, deny, doctor, e2e, matrix, output, room, setup, teeth, test, workspace};
+use crate::{build, deny, doctor, e2e, matrix, output, perf, room, setup, teeth, test, workspace};
 
 /// Everything this project does, from set-up to reports.
 ///
 /// Exit codes: 0 done and passed; 1 something judged failed; 2 bad usage;
 /// 3 the infrastructure failed (download, tool, virtual machine, disk);
-/// 130 interrupted.
+/// 4 something measured is inconclusive; 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
 pub struct Cli {
@@ -41,6 +41,8 @@ pub enum Task {
     /// Boot kernels in QEMU, put the agent through scenarios, judge it and
     /// report.
     E2e(e2e::Args),
+    /// Measure what an agent costs.
+    Perf(perf::Args),
     /// Seed faults into copies of the sources and show that the cells of `e2e`
     /// notice every one.
     Teeth(teeth::Args),
@@ -90,6 +92,7 @@ fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
         Task::Deny(args) => deny::run(&args),
         Task::Build(args) => build::run(args),
         Task::E2e(args) => e2e::run(&args),
+        Task::Perf(args) => perf::run(&args),
         Task::Teeth(args) => teeth::run(&args),
         Task::Matrix(args) => matrix::run(args),
         Task::Completions { shell } => {

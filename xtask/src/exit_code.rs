@@ -28,6 +28,8 @@ pub enum ExitCode {
     /// Nothing was judged, or not all of it, because a download, a tool, a
     /// virtual machine or the disk failed.
     Infrastructure = 3,
+    /// Something was measured, but not surely enough to judge it.
+    Inconclusive = 4,
     /// Interrupted by the user; what was finished is on disk.
     Interrupted = 130,
 }
@@ -41,17 +43,18 @@ impl ExitCode {
             .map_or(Self::Failed, |coded| coded.code)
     }
 
-    /// The code for several stages together. A failure outranks trouble with
-    /// the infrastructure, because it is a result; an interruption outranks
-    /// both, because the rest is unknown.
+    /// The code for several stages together. A failure outranks what is
+    /// inconclusive and trouble with the infrastructure, because it is a
+    /// result; an interruption outranks all, because the rest is unknown.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let rank = |code| match code {
             Self::Ok => 0,
             Self::Infrastructure => 1,
-            Self::Failed => 2,
-            Self::Usage => 3,
-            Self::Interrupted => 4,
+            Self::Inconclusive => 2,
+            Self::Failed => 3,
+            Self::Usage => 4,
+            Self::Interrupted => 5,
         };
         if rank(other) > rank(self) {
             other
@@ -140,5 +143,7 @@ mod tests {
         assert_eq!(failed.and(infra), failed);
         assert_eq!(infra.and(failed), failed);
         assert_eq!(ExitCode::Ok.and(infra), infra);
+        let unsure = ExitCode::Inconclusive;
+        assert_eq!((unsure.and(failed), infra.and(unsure)), (failed, unsure));
     }
 }

@@ -12,6 +12,7 @@ pub mod e2e;
 pub mod exit_code;
 pub mod matrix;
 pub mod output;
+pub mod perf;
 pub mod process;
 pub mod progress;
 pub mod room;

@@ -1,6 +1,7 @@
 //! Where things are: the source tree, cargo's target folder, the cache.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -27,4 +28,15 @@ pub fn target_dir() -> PathBuf {
 /// Where downloads and tools are kept between runs.
 pub fn cache_dir() -> Result<PathBuf> {
     Ok(std::path::absolute(kernel_matrix::cache::folder()?)?)
+}
+
+/// The commit that is checked out, marked when the tree differs from it.
+pub fn commit() -> Option<String> {
+    let output = Command::new("git")
+        .args(["describe", "--always", "--dirty", "--abbrev=12"])
+        .current_dir(root())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_owned())
 }

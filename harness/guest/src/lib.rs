@@ -1,4 +1,4 @@
-//! The guest side of the harness: two static executables in the initramfs.
+//! The guest side of the harness: static executables in the initramfs.
 //!
 //! `guest-runner` is PID 1. It has one thread: whatever it waits for, it
 //! waits in one `poll(2)` that also drains its children's output, so no child
@@ -16,6 +16,8 @@
 //! | [`listen`] | sockets that peers of a cell connect to |
 //! | [`bpf`] | what the kernel itself says about BPF |
 //! | [`probe`] | the work of the `probe` executable |
+//! | [`workload`] | the work of the `workload` executable, which is counted |
+//! | [`null_lsm`] | the work of the `null-lsm` executable: programs that do nothing |
 //! | [`attempt`] | an error that says what was tried |
 
 pub mod attempt;
@@ -25,7 +27,9 @@ pub mod execute;
 pub mod files;
 pub mod fresh;
 pub mod listen;
+pub mod null_lsm;
 pub mod port;
 pub mod probe;
 pub mod session;
 pub mod supervise;
+pub mod workload;

@@ -6,12 +6,14 @@
 //! | [`action`] | what the guest can be told to do |
 //! | [`observation`] | what it saw |
 //! | [`message`] | the messages of both directions |
+//! | [`count`] | what the counting bench asks for, and what came of it |
 //! | [`wire`] | one message as one checked line on a serial port |
 //!
 //! The guest executes and observes; it never judges. Expectations stay on the
 //! host, so a broken guest cannot turn a failure into a pass.
 
 pub mod action;
+pub mod count;
 pub mod message;
 pub mod observation;
 pub mod probe;

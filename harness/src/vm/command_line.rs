@@ -53,22 +53,36 @@ impl CommandLine {
             memory_mib,
             processors,
         } = &self.hardware;
-        let (accel, cpu) = match accel {
+        let (accel_option, cpu) = match accel {
             Accel::Kvm => ("kvm", "host"),
             // Without `cx16=off` QEMU 7.2 corrupts state around cmpxchg16b,
             // and newer kernels panic in most boots.
             Accel::Tcg => ("tcg,thread=multi", "max,cx16=off"),
+            Accel::TcgCounting => ("tcg,thread=single", "max,cx16=off"),
         };
         let mut arguments: Vec<OsString> = Vec::new();
         let mut put = |name: &str, value: OsString| arguments.extend([name.into(), value]);
-        put("-accel", accel.into());
+        put("-accel", accel_option.into());
+        if *accel == Accel::TcgCounting {
+            // One instruction, one nanosecond; an idle guest does not wait for
+            // its next timer, its clock goes there at once.
+            put("-icount", "shift=0,sleep=off".into());
+        }
         put("-cpu", cpu.into());
         put("-m", memory_mib.to_string().into());
+        // Counting is for one: others would wait, and be counted doing so.
+        let processors = match accel {
+            Accel::TcgCounting => 1,
+            Accel::Kvm | Accel::Tcg => *processors,
+        };
         put("-smp", processors.to_string().into());
         put("-display", "none".into());
         put("-kernel", self.image.clone().into());
         put("-initrd", self.initramfs.clone().into());
-        put("-append", kernel_command_line(self.boot_mode).into());
+        put(
+            "-append",
+            kernel_command_line(self.boot_mode, *accel).into(),
+        );
         put(
             "-chardev",
             with_path("file,id=console,path=", &self.console),
@@ -90,10 +104,14 @@ impl CommandLine {
 }
 
 /// `loglevel=5` rather than `quiet`, which hides the first line of a
-/// `WARN_ON`. With `panic=-1` and `-no-reboot` a panic ends the machine.
-fn kernel_command_line(boot_mode: BootMode) -> String {
+/// `WARN_ON`. With `panic=-1` and `-no-reboot` a panic ends the machine. Where
+/// instructions are counted, nothing lies at a random place.
+fn kernel_command_line(boot_mode: BootMode, accel: Accel) -> String {
     let lsm = boot_mode.lsm_parameter();
     let mut line = format!("console=ttyS0 panic=-1 loglevel=5 norandmaps {lsm}");
+    if accel == Accel::TcgCounting {
+        line.push_str(" nokaslr");
+    }
     if boot_mode == BootMode::NoBtf {
         line.push(' ');
         line.push_str(HIDE_BTF);
@@ -158,6 +176,30 @@ mod tests {
     }
 
     #[test]
+    fn a_boot_that_counts_instructions() {
+        insta::assert_snapshot!(shown(Accel::TcgCounting, false), @r"
+        -accel tcg,thread=single
+        -icount shift=0,sleep=off
+        -cpu max,cx16=off
+        -m 256
+        -smp 1
+        -display none
+        -kernel /k/vmlinux
+        -initrd /r/guest.cpio
+        -append console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf nokaslr
+        -chardev file,id=console,path=/r/console.log
+        -serial chardev:console
+        -chardev socket,id=control,fd=1
+        -serial chardev:control
+        -chardev socket,id=qmp,fd=0
+        -mon chardev=qmp,mode=control
+        -nodefaults
+        -no-user-config
+        -no-reboot
+        ");
+    }
+
+    #[test]
     fn a_restore_under_kvm() {
         insta::assert_snapshot!(shown(Accel::Kvm, true), @r"
         -accel kvm
@@ -183,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_boot_mode_decides_the_active_lsms_and_what_is_hidden() {
-        insta::assert_snapshot!(BootMode::ALL.map(kernel_command_line).join("\n"), @r"
+        insta::assert_snapshot!(BootMode::ALL.map(|mode| kernel_command_line(mode, Accel::Tcg)).join("\n"), @r"
         console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf
         console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,yama
         console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf aegis.hide_btf

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use super::{OBJECT_VARIABLE, Options};
 use crate::process::Invocation;
 
+/// Everything that runs in the guest beside the agent.
+const GUEST_EXECUTABLES: [&str; 4] = ["guest-runner", "probe", "workload", "null-lsm"];
 /// Cargo profile of the BPF programs; see the root Cargo.toml.
 const BPF_PROFILE: &str = "bpf";
 const BPF_TARGET: &str = "bpfel-unknown-none";
@@ -59,7 +61,7 @@ pub(super) fn agent(options: &Options, object: &Path) -> Invocation {
 /// features of their dependencies, and the agent under test would not be the
 /// agent as shipped.
 pub(super) fn guest(options: &Options) -> Invocation {
-    static_bins(options, "harness-guest", &["guest-runner", "probe"])
+    static_bins(options, "harness-guest", &GUEST_EXECUTABLES)
 }
 
 /// Where [`agent`] and [`guest`] leave an executable.
@@ -137,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_guest_is_static_and_built_apart_from_the_agent() {
-        assert_snapshot!(guest(&options()), @"cd /src && CARGO_ENCODED_RUSTFLAGS=-Ctarget-feature=+crt-static cargo build --release --package harness-guest --target x86_64-unknown-linux-gnu --bin guest-runner --bin probe --target-dir /src/target/static");
+        assert_snapshot!(guest(&options()), @"cd /src && CARGO_ENCODED_RUSTFLAGS=-Ctarget-feature=+crt-static cargo build --release --package harness-guest --target x86_64-unknown-linux-gnu --bin guest-runner --bin probe --bin workload --bin null-lsm --target-dir /src/target/static");
     }
 
     #[test]

@@ -69,6 +69,10 @@ pub struct Artifacts {
     pub guest_runner: PathBuf,
     /// Performs one probe in the guest.
     pub probe: PathBuf,
+    /// Does operations that are counted.
+    pub workload: PathBuf,
+    /// Loads programs that do nothing.
+    pub null_lsm: PathBuf,
     /// The BPF object by itself, for inspection.
     pub bpf_object: PathBuf,
 }
@@ -91,6 +95,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
         &artifacts.agent,
         &artifacts.guest_runner,
         &artifacts.probe,
+        &artifacts.workload,
+        &artifacts.null_lsm,
     ] {
         output::print(&format!("{}\n", path.display()))?;
     }
@@ -113,6 +119,8 @@ pub fn build(options: &Options) -> Result<Artifacts> {
         agent: executable("aegisbpf")?,
         guest_runner: executable("guest-runner")?,
         probe: executable("probe")?,
+        workload: executable("workload")?,
+        null_lsm: executable("null-lsm")?,
         bpf_object,
     })
 }

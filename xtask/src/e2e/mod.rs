@@ -10,7 +10,6 @@ use std::{
     io::IsTerminal as _,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    process::Command,
     time::SystemTime,
 };
 
@@ -183,7 +182,7 @@ pub fn end_to_end(options: &Options) -> Result<Done> {
             tier: options.filter.tier.to_string(),
             accelerator: accel.accel.to_string(),
             jobs: jobs.get(),
-            commit: commit(),
+            commit: workspace::commit(),
         },
         &results,
         &|cell| run_folder.rerun_command(cell),
@@ -246,17 +245,6 @@ fn point_latest_at(folder: &Path) -> std::io::Result<()> {
     let fresh = parent.join(format!(".latest-{}", std::process::id()));
     std::os::unix::fs::symlink(name, &fresh)?;
     std::fs::rename(&fresh, parent.join("latest"))
-}
-
-/// The commit that is checked out, marked when the tree differs from it.
-fn commit() -> Option<String> {
-    let output = Command::new("git")
-        .args(["describe", "--always", "--dirty", "--abbrev=12"])
-        .current_dir(workspace::root())
-        .output()
-        .ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_owned())
 }
 
 /// Whether a person watches.

@@ -137,7 +137,7 @@ impl Prepared {
         let files = GuestFiles {
             runner: artifacts.guest_runner.clone(),
             probe: artifacts.probe.clone(),
-            agents: vec![(
+            executables: vec![(
                 self.adapter.executable().to_owned(),
                 artifacts.agent.clone(),
             )],

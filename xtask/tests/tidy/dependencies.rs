@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("harness-guest", &["harness-proto"]),
     ("kernel-matrix", &[]),
     ("scenarios", &["harness-proto"]),
-    ("perf", &[]),
+    ("perf", &["harness-proto"]),
     (
         "harness",
         &["harness-proto", "kernel-matrix", "perf", "scenarios"],
