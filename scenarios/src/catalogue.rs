@@ -8,7 +8,10 @@ use std::{
 
 use thiserror::Error;
 
-use crate::schema::{Scenario, Step};
+use crate::{
+    rule::Rule,
+    schema::{Scenario, Step},
+};
 
 /// Every scenario of a folder, by id.
 #[derive(Debug, Clone, Default)]
@@ -110,6 +113,9 @@ fn check(path: &Path, scenario: &Scenario) -> Result<(), String> {
         if known[..index].contains(id) {
             return Err(format!("two rules have the id \"{id}\""));
         }
+    }
+    if let Some(problem) = scenario.rules.iter().find_map(Rule::problem) {
+        return Err(problem);
     }
     for step in &scenario.steps {
         if let Step::Start { without, .. } | Step::Reload { without, .. } = step {
