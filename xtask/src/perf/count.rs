@@ -3,7 +3,7 @@
 mod args;
 mod kernel;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use harness::{
     Adapter as _, AegisBpf,
     count::{CountProgram, Request, program},
@@ -23,6 +23,7 @@ pub(super) use args::Args;
 use crate::{
     build::{self, Artifacts},
     exit_code::{ExitCode, OrExit as _},
+    output,
     progress::Stages,
     setup, workspace,
 };
@@ -95,9 +96,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        output::print_json(&report)?;
     } else {
-        print!("{}", table::render(&report));
+        output::print(&table::render(&report))?;
     }
     Ok(report.verdicts().map(code).fold(exit_code, ExitCode::and))
 }
@@ -116,14 +117,7 @@ fn kernels(names: &[String]) -> Result<Vec<Kernel>> {
     names
         .iter()
         .map(|name| {
-            let kernel = matrix
-                .kernels()
-                .find(|kernel| kernel.series.to_string() == *name)
-                .ok_or_else(|| {
-                    anyhow!(
-                        "there is no kernel {name:?} in the matrix; `cargo xtask matrix list` shows them"
-                    )
-                })?;
+            let kernel = matrix.kernel(name)?;
             ensure!(
                 kernel
                     .capabilities_in(BootMode::BpfLsm)
@@ -157,6 +151,9 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(kernels(&names(&["6.12", "5.10"])).unwrap().len(), 2);
         let error = kernels(&names(&["6.12", "2.4"])).unwrap_err().to_string();
-        assert!(error.contains("\"2.4\"") && error.contains("matrix list"));
+        assert!(
+            error.contains("\"2.4\"") && error.contains("6.12"),
+            "{error}"
+        );
     }
 }
