@@ -233,6 +233,7 @@ mod tests {
         let init = "[    2.4] Kernel panic - not syncing: Attempted to kill init!";
         check(Life::Dies(early), InfraCode::Boot, true, "IO-APIC");
         check(Life::Dies(init), InfraCode::Boot, false, "kill init");
+        check(Life::Killed, InfraCode::QemuDied, false, "SIGKILL");
         check(
             Life::GivesUp("no /proc"),
             InfraCode::Boot,

@@ -25,6 +25,8 @@ pub(crate) enum Life {
     Boots(Guest),
     /// It ends before it says anything, with this on the console.
     Dies(&'static str),
+    /// Something on the host ends QEMU before it says anything.
+    Killed,
     /// Its runner gives up.
     GivesUp(&'static str),
     /// Its runner is of another version.
@@ -50,6 +52,8 @@ pub(crate) enum Flaw {
     AllowsAll,
     /// It ends after so many records.
     DiesAfter(usize),
+    /// Something on the host ends QEMU after so many records.
+    KilledAfter(usize),
     /// Its final record is of another cell.
     OtherNonce,
     /// It leaves out the last record.
@@ -107,6 +111,7 @@ impl Hypervisor for FakeHypervisor {
                 });
             }
             Life::Dies(console) => machine.console = console.into(),
+            Life::Killed => machine.killed = true,
             Life::GivesUp(message) => machine.lines.push_back(wire::encode(&GuestMessage::Fatal {
                 message: message.into(),
             })),
@@ -126,6 +131,7 @@ impl Hypervisor for FakeHypervisor {
 struct FakeMachine {
     lines: VecDeque<String>,
     console: String,
+    killed: bool,
     guest: Option<Arc<Guest>>,
 }
 
@@ -150,6 +156,10 @@ impl Machine for FakeMachine {
     }
 
     fn end(self: Box<Self>) -> Result<String, VmError> {
+        if self.killed {
+            let how = "signal: 9 (SIGKILL)".into();
+            return Err(VmError::Died { how });
+        }
         Ok(self.console)
     }
 }
@@ -164,7 +174,7 @@ impl FakeMachine {
         let actions = &program.actions;
         let told = match flaw {
             Flaw::LosesRecord => actions.len() - 1,
-            Flaw::DiesAfter(records) => records,
+            Flaw::DiesAfter(records) | Flaw::KilledAfter(records) => records,
             _ => actions.len(),
         };
         for (index, planned) in (0..).zip(&actions[..told]) {
@@ -178,7 +188,8 @@ impl FakeMachine {
         if flaw == Flaw::Splats {
             self.console = "BUG: scheduling while atomic\n".into();
         }
-        if matches!(flaw, Flaw::DiesAfter(_)) {
+        self.killed = matches!(flaw, Flaw::KilledAfter(_));
+        if self.killed || matches!(flaw, Flaw::DiesAfter(_)) {
             return;
         }
         let nonce = match flaw {

@@ -168,6 +168,16 @@ fn a_cell_passes_only_when_the_guest_does_everything_right() {
 }
 
 #[test]
+fn a_machine_that_the_host_ended_says_nothing_about_the_agent() {
+    let (outcome, _) = outcome_of([boots(Flaw::KilledAfter(3))]);
+    let Outcome::Infra { code, reason } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(code, InfraCode::QemuDied);
+    assert!(reason.contains("SIGKILL"), "{reason}");
+}
+
+#[test]
 fn a_boot_that_dies_early_is_repeated_once_and_reported() {
     let dies = || Life::Dies("Kernel panic - not syncing: timer");
     assert_eq!(
