@@ -3,38 +3,70 @@
 //! is attached and never called looks the same from outside as one that works;
 //! this tells them apart.
 
+mod attempts;
+
 use std::{
     fs,
     io::{self, Write as _},
-    net::{Ipv4Addr, UdpSocket},
+    net::Ipv4Addr,
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
 };
 
-use aegisbpf_abi::Mode;
+use aegisbpf_abi::{Domain, Key, Mode, NameHash, Operation};
 use aya::maps::MapError;
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::{
-    image::{CanaryObjects, Modes},
-    kernel::counters::Counters,
+    image::Modes,
+    kernel::{counters::Counters, hooks::Needs},
     paths,
-    policy::Domain,
     resolve::{ResolveError, Resolver},
 };
+pub use attempts::as_child;
 
 /// Name of the file that is opened.
 pub const OPEN_NAME: &str = "canary-file";
 /// Name of the program that is executed.
 pub const EXEC_NAME: &str = "canary-program";
+/// Name of the file that is read through a descriptor that was opened before.
+const HELD_NAME: &str = "canary-held";
+/// Name of the program that only its content gives away.
+const CONTENT_NAME: &str = "canary-content";
+/// Name of the place where nothing is.
+const PLACE_NAME: &str = "canary-place";
 /// The peer: TEST-NET-1, which RFC 5737 keeps for documentation.
-pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-/// The discard port. A UDP socket is connected to it, which sends nothing.
-const PORT: u16 = 9;
+pub const PEER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+/// The local address: loopback, and nobody's.
+const LOCAL: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 254);
+/// Name of the task that tries what has no object.
+pub const COMMAND: &str = "aegis-canary";
+/// What its rules are called in messages.
+pub const RULE: &str = "canary";
 /// A script whose interpreter is the agent itself; see the hidden command.
 const PROGRAM: &str = "#!/proc/self/exe canary\n";
+/// The same, but no other file has this content.
+const BY_CONTENT: &str = "#!/proc/self/exe canary\n# denied by its content\n";
+const CONTENT: &str = "canary\n";
 const EPERM: i32 = 1;
+
+/// What the canary tries.
+#[derive(Debug, Clone, Copy)]
+pub struct CanaryObjects {
+    /// A file that nobody else opens, and a place where nobody makes one.
+    pub file: [Key; 2],
+    /// Their folder.
+    pub folder: Key,
+    /// A file that nobody else reads.
+    pub held: Key,
+    /// A program that nobody else executes.
+    pub program: Key,
+    /// SHA-256 of another.
+    pub content: [u8; 32],
+    /// Addresses that nobody else uses.
+    pub addresses: [[u8; 16]; 2],
+}
 
 /// Why the canary does not show that the mode holds.
 #[derive(Debug, Error)]
@@ -51,44 +83,80 @@ pub enum CanaryError {
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     /// In enforce, what must be denied with EPERM was not.
-    #[error("{domain}: the canary must be denied with EPERM, but {got}")]
+    #[error("{}: the canary must be denied with EPERM, but {got}", operation.name())]
     NotDenied {
-        /// The domain.
-        domain: Domain,
+        /// What was tried.
+        operation: Operation,
         /// What happened.
         got: String,
     },
+    /// What is known by its content was not recognised.
+    #[error(
+        "{}: the canary's content was not recognised: the kernel must hash files with SHA-256 \
+         (boot with ima_hash=sha256)",
+        operation.name()
+    )]
+    NoDigest {
+        /// What was tried.
+        operation: Operation,
+    },
     /// In audit, the canary was denied.
-    #[error("{domain}: the canary must not be denied in audit, but was")]
+    #[error("{}: the canary must not be denied in audit, but was", operation.name())]
     Denied {
-        /// The domain.
-        domain: Domain,
+        /// What was tried.
+        operation: Operation,
     },
     /// Nothing was counted: the program was not called.
-    #[error("{domain}: the canary was not seen: the program is attached but not called")]
+    #[error("{}: the canary was not seen: the program is attached but not called", operation.name())]
     NotSeen {
-        /// The domain.
-        domain: Domain,
+        /// What was tried.
+        operation: Operation,
     },
     /// The counters cannot be read.
     #[error("cannot read the counters: {0}")]
     Counters(#[from] MapError),
 }
 
-/// Make the files, if they are not there, and find their objects.
-pub fn prepare(resolver: &Resolver) -> Result<CanaryObjects, CanaryError> {
-    let open = file(OPEN_NAME, "canary\n", 0o600)?;
-    let exec = file(EXEC_NAME, PROGRAM, 0o700)?;
+/// Make the files, if they are not there.
+pub fn prepare() -> Result<(), CanaryError> {
+    file(OPEN_NAME, CONTENT, 0o600)?;
+    file(HELD_NAME, CONTENT, 0o600)?;
+    file(CONTENT_NAME, BY_CONTENT, 0o700)?;
+    file(EXEC_NAME, PROGRAM, 0o700)
+}
+
+/// Find their objects.
+pub fn objects(resolver: &mut Resolver<'_>) -> Result<CanaryObjects, CanaryError> {
+    let state = Path::new(paths::STATE);
+    let needed = "it is the agent's own";
+    let folder = resolver.existing(state, needed)?;
     Ok(CanaryObjects {
-        open: resolver.resolve(&open)?,
-        exec: resolver.resolve(&exec)?,
-        address: ADDRESS.to_ipv6_mapped().octets(),
+        file: [
+            resolver.existing(&state.join(OPEN_NAME), needed)?,
+            folder.place(NameHash::of(PLACE_NAME.as_bytes())),
+        ],
+        folder,
+        held: resolver.existing(&state.join(HELD_NAME), needed)?,
+        program: resolver.existing(&state.join(EXEC_NAME), needed)?,
+        ..names_only()
     })
 }
 
+/// Objects for the fallback, which sees none.
+pub fn names_only() -> CanaryObjects {
+    CanaryObjects {
+        file: [Key::default(); 2],
+        folder: Key::default(),
+        held: Key::default(),
+        program: Key::default(),
+        content: Sha256::digest(BY_CONTENT).into(),
+        addresses: [PEER, LOCAL].map(|address| address.to_ipv6_mapped().octets()),
+    }
+}
+
 /// A file with this content. One that is there already may be denied to us by
-/// the generation in force, so it is judged by its size and mode.
-fn file(name: &str, content: &str, mode: u32) -> Result<PathBuf, CanaryError> {
+/// the policy in force, so it is judged by its size and mode.
+fn file(name: &str, content: &str, mode: u32) -> Result<(), CanaryError> {
     let path = Path::new(paths::STATE).join(name);
     let error = |source| CanaryError::Prepare {
         path: path.clone(),
@@ -101,7 +169,7 @@ fn file(name: &str, content: &str, mode: u32) -> Result<PathBuf, CanaryError> {
                 && there.len() == content.len() as u64
                 && there.permissions().mode() & 0o777 == mode =>
         {
-            return Ok(path);
+            return Ok(());
         }
         Ok(_) => fs::remove_file(&path).map_err(error)?,
         Err(absent) if absent.kind() == io::ErrorKind::NotFound => {}
@@ -113,19 +181,23 @@ fn file(name: &str, content: &str, mode: u32) -> Result<PathBuf, CanaryError> {
         .mode(mode)
         .open(&path)
         .map_err(error)?;
-    made.write_all(content.as_bytes()).map_err(error)?;
-    Ok(path)
+    made.write_all(content.as_bytes()).map_err(error)
 }
 
-/// Try every domain that has a mode.
-pub fn run(modes: &Modes) -> Result<(), CanaryError> {
-    for domain in Domain::ALL {
-        let mode = modes.of(domain);
+/// Try every operation that the policy speaks of.
+pub fn run(modes: &Modes, needs: &Needs) -> Result<(), CanaryError> {
+    let exec = needs.operations.of(Domain::Exec);
+    let by_content = exec.iter().filter(|_| needs.contents);
+    let tries = needs.operations.iter().map(|one| (one, EXEC_NAME));
+    for (operation, program) in tries.chain(by_content.map(|one| (one, CONTENT_NAME))) {
+        let mode = modes.of(operation.domain());
         if mode == Mode::Off {
             continue;
         }
         let before = Counters::read()?;
-        let tried = attempt(domain);
+        let Some(tried) = attempts::attempt(operation, program) else {
+            continue;
+        };
         let after = Counters::read()?;
         let denied = tried.as_ref().err().and_then(io::Error::raw_os_error) == Some(EPERM);
         let seen = match mode {
@@ -133,31 +205,20 @@ pub fn run(modes: &Modes) -> Result<(), CanaryError> {
             Mode::Audit | Mode::Off => after.audits > before.audits,
         };
         match (mode, denied, seen) {
+            (_, false, false) if program == CONTENT_NAME => {
+                return Err(CanaryError::NoDigest { operation });
+            }
             (Mode::Enforce, false, _) => {
                 let got = match tried {
                     Ok(()) => "it was allowed".to_owned(),
                     Err(error) => format!("it failed with {error}"),
                 };
-                return Err(CanaryError::NotDenied { domain, got });
+                return Err(CanaryError::NotDenied { operation, got });
             }
-            (Mode::Audit, true, _) => return Err(CanaryError::Denied { domain }),
-            (_, _, false) => return Err(CanaryError::NotSeen { domain }),
+            (Mode::Audit, true, _) => return Err(CanaryError::Denied { operation }),
+            (_, _, false) => return Err(CanaryError::NotSeen { operation }),
             _ => {}
         }
     }
     Ok(())
-}
-
-fn attempt(domain: Domain) -> io::Result<()> {
-    let state = Path::new(paths::STATE);
-    match domain {
-        Domain::File => fs::File::open(state.join(OPEN_NAME)).map(drop),
-        Domain::Exec => Command::new(state.join(EXEC_NAME))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .map(drop),
-        Domain::Network => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.connect((ADDRESS, PORT)),
-    }
 }

@@ -4,9 +4,13 @@
 //! it. Whoever reads slowly makes the ring fill, which the kernel counts and
 //! which denies nothing less.
 
-use std::{fmt::Write as _, io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use aegisbpf_abi::{Event, Mode, Operation, RuleRef, names::shared_map};
+use aegisbpf_abi::{Domain, Event, Mode, Operation, Operations, Reference, names::shared_map};
 use aya::maps::MapError;
 use thiserror::Error;
 use tokio::{
@@ -16,15 +20,24 @@ use tokio::{
 };
 
 use crate::{
+    cli,
+    control::{
+        Applied, Apply, Enforce, Refusal, Request, Response, Rules, Writer,
+        socket::{self, Question},
+        writer::Asked,
+    },
     fallback::{Candidate, Matcher},
+    hex,
+    history::{Disk, History},
     kernel::{
         counters::Counters,
-        generation::Mechanism,
         ring::{Ring, RingError},
     },
-    policy::Domain,
+    names::{Decider, Names},
+    paths,
+    policy::Policy,
     record::{self, Denial, Domains, Record},
-    startup::{InForce, StartError, bring_into_force},
+    startup::{self, Enforcer, InForce},
 };
 
 /// How often losses are looked for when nothing else happens.
@@ -33,8 +46,9 @@ const LOSS_INTERVAL: Duration = Duration::from_secs(1);
 /// What the daemon was told.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The policy file.
-    pub policy: PathBuf,
+    /// The policy file; when absent, the stored policy, and the usual file only
+    /// where none is stored.
+    pub policy: Option<PathBuf>,
     /// The mode.
     pub mode: Mode,
 }
@@ -43,8 +57,8 @@ pub struct Settings {
 #[derive(Debug, Error)]
 pub enum DaemonError {
     /// The policy did not come into force.
-    #[error(transparent)]
-    Start(#[from] StartError),
+    #[error("{}", .0.reason)]
+    Start(Refusal),
     /// A ring cannot be read.
     #[error(transparent)]
     Ring(#[from] RingError),
@@ -56,15 +70,27 @@ pub enum DaemonError {
     Io(#[from] io::Error),
 }
 
-/// Bring the policy into force and report until a signal ends it.
+impl From<Refusal> for DaemonError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Start(refusal)
+    }
+}
+
+/// Bring the policy into force, report, and answer on the socket, until a signal ends it.
 pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut reload = signal(SignalKind::hangup())?;
-    let in_force = bring_into_force(&settings.policy, settings.mode)?;
-    warn_of_fallback(&in_force);
-    announce(&in_force, settings.mode)?;
-    let mut reporter = Reporter::new(in_force);
+    let live = Live::new(settings.mode);
+    let history = History::open(Disk, Path::new(paths::HISTORY)).map_err(Refusal::from)?;
+    let mut reporter = Reporter::new(Writer::new(history, Rules::here()?, live));
+    let offered = reporter.offered(settings, false)?;
+    reporter.writer.start(cli::now(), offered.as_ref())?;
+    if let Some(running) = &reporter.writer.enforcer.running {
+        warn_of_fallback(&running.enforcer);
+        announce(&running.enforcer, &running.in_force, settings.mode)?;
+    }
+    let mut questions = socket::listen(Path::new(paths::CONTROL))?;
     let mut denials = Ring::open(shared_map::DENIALS)?.watch()?;
     let mut audits = Ring::open(shared_map::AUDITS)?.watch()?;
     let mut ticks = interval(LOSS_INTERVAL);
@@ -73,10 +99,12 @@ pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
         reporter.drain("denials", denials.get_mut())?;
         reporter.drain("audits", audits.get_mut())?;
         reporter.report_losses()?;
+        reporter.take_back_in_time()?;
         select! {
             ready = denials.readable_mut() => ready?.clear_ready(),
             ready = audits.readable_mut() => ready?.clear_ready(),
             _ = ticks.tick() => {}
+            Some(question) = questions.recv() => reporter.answer(question)?,
             Some(()) = reload.recv() => reporter.reload(settings)?,
             () = either(&mut terminate, &mut interrupt) => break,
         }
@@ -98,8 +126,8 @@ async fn either(one: &mut Signal, other: &mut Signal) {
     }
 }
 
-fn warn_of_fallback(in_force: &InForce) {
-    if let Some(obstacle) = &in_force.obstacle {
+fn warn_of_fallback(enforcer: &Enforcer) {
+    if let Some(obstacle) = &enforcer.obstacle {
         eprintln!(
             "aegisbpf: fallback: nothing will be denied: {obstacle}. Operations are reported from \
              tracepoints, which see paths, not files."
@@ -107,44 +135,99 @@ fn warn_of_fallback(in_force: &InForce) {
     }
 }
 
-fn announce(in_force: &InForce, mode: Mode) -> io::Result<()> {
+fn announce(enforcer: &Enforcer, in_force: &InForce, mode: Mode) -> io::Result<()> {
     record::write(&Record::Ready {
         mode: if mode == Mode::Enforce {
             "enforce"
         } else {
             "audit"
         },
-        domains: Domains::new(&in_force.modes, in_force.mechanism),
-        policy_digest: hex(&in_force.generation.meta.digest),
+        domains: Domains::new(&in_force.modes, enforcer.mechanism),
+        policy_digest: hex::encode(&in_force.meta.digest),
         adopted: in_force.adopted,
-        generation: in_force.generation.number,
+        generation: in_force.active.generation(),
         rules: in_force.policy.rules.len(),
-        fallback_reason: in_force.obstacle.as_ref().map(ToString::to_string),
+        fallback_reason: enforcer.obstacle.as_ref().map(ToString::to_string),
     })
 }
 
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// Brings policies into force, and knows the one that is.
+struct Live {
+    mode: Mode,
+    /// Absent until the first one is.
+    running: Option<Running>,
+    names: Names,
+}
+
+struct Running {
+    enforcer: Enforcer,
+    in_force: InForce,
+    matcher: Matcher,
+}
+
+impl Live {
+    fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            running: None,
+            names: Names::default(),
+        }
+    }
+}
+
+impl Enforce for Live {
+    fn enforce(&mut self, policy: Policy) -> Result<Applied, Refusal> {
+        let (enforcer, in_force) = match self.running.take() {
+            None => startup::start(policy, self.mode)?,
+            Some(mut running) => match running.enforcer.bring_into_force(policy) {
+                Ok(new) => (running.enforcer, new),
+                Err(error) => {
+                    self.running = Some(running);
+                    return Err(error.into());
+                }
+            },
+        };
+        self.names.remember(&in_force);
+        let generation = Some(in_force.active.generation());
+        self.running = Some(Running {
+            matcher: Matcher::new(&in_force.policy),
+            enforcer,
+            in_force,
+        });
+        Ok(Applied {
+            generation,
+            ..Applied::default()
+        })
+    }
 }
 
 /// Turns events into lines, and counts them.
 struct Reporter {
-    in_force: InForce,
-    matcher: Matcher,
+    writer: Writer<Disk, Live>,
     counters: Counters,
     delivered_denials: u64,
     delivered_audits: u64,
 }
 
+/// What becomes of a record of a ring.
+enum Reported<'a> {
+    /// Somebody's attempt.
+    Denial {
+        rule: Option<&'a str>,
+        reason: Option<&'static str>,
+    },
+    /// The agent's own.
+    Canary,
+    /// A file elsewhere with the name of a rule's.
+    Dismissed,
+    /// A path that could not be made whole.
+    Unresolved,
+}
+
 impl Reporter {
-    fn new(in_force: InForce) -> Self {
+    fn new(writer: Writer<Disk, Live>) -> Self {
         Self {
-            matcher: Matcher::new(&in_force.policy),
-            in_force,
+            writer,
             counters: Counters::default(),
             delivered_denials: 0,
             delivered_audits: 0,
@@ -163,118 +246,192 @@ impl Reporter {
     }
 
     fn report(&self, ring: &'static str, seq: u64, event: &Event) -> Result<(), DaemonError> {
-        let Some(operation) = Operation::from_number(event.operation) else {
+        let Some(operation) = Operations(event.operations).first() else {
             return Err(RingError::Record {
                 name: ring,
                 length: size_of::<Event>(),
             }
             .into());
         };
-        let mechanism = self.in_force.mechanism;
-        let rule = match self.rule_of(operation, event) {
-            Some(Candidate::Rule(index)) => Some(index),
-            Some(Candidate::NoRule) => {
-                return Ok(record::write(&Record::Dismissed { ring, seq })?);
-            }
-            Some(Candidate::Unresolved) => {
-                return Ok(record::write(&Record::Unresolved {
-                    ring,
-                    seq,
-                    operation: record::operation_name(operation),
-                    path: record::text(&event.text),
-                    pid: event.pid,
-                    mode: "fallback",
-                })?);
-            }
-            None => None,
+        let Some(running) = &self.writer.enforcer.running else {
+            return Ok(());
         };
-        let domain = Domain::of(operation);
-        let verdict = record::verdict_name(event.verdict);
-        if rule == Some(self.in_force.policy.rules.len()) {
-            return Ok(record::write(&Record::Canary {
+        let mechanism = running.enforcer.mechanism;
+        let domain = operation.domain().name();
+        let verdict = record::verdict_name(event.effect);
+        let line = match self.judge(running, operation, event) {
+            Reported::Dismissed => Record::Dismissed { ring, seq },
+            Reported::Unresolved => Record::Unresolved {
+                ring,
+                seq,
+                operation: operation.name(),
+                path: record::text(&event.text),
+                pid: event.pid,
+                mode: "fallback",
+            },
+            Reported::Canary => Record::Canary {
                 ring,
                 seq,
                 domain,
                 verdict,
-            })?);
-        }
-        let rules = &self.in_force.policy.rules;
-        let is_file = operation != Operation::Connect;
-        Ok(record::write(&Record::Denial(Denial {
-            ring,
-            seq,
-            lost_before: self.counters.lost(),
-            time_unix_ns: record::unix_time_ns(event.monotonic_ns),
-            domain,
-            operation: record::operation_name(operation),
-            rule: rule
-                .and_then(|index| rules.get(index))
-                .map(|rule| rule.id.as_str()),
-            verdict,
-            mode: match (mechanism, verdict) {
-                (Mechanism::Tracepoints, _) => "fallback",
-                (Mechanism::Lsm, "denied") => "enforce",
-                (Mechanism::Lsm, _) => "audit",
             },
-            pid: event.pid,
-            tid: event.tid,
-            uid: event.uid,
-            gid: event.gid,
-            cgroup: event.cgroup,
-            command: record::text(&event.command),
-            generation: event.generation,
-            file: is_file.then(|| record::file_of(event, mechanism)),
-            peer: (!is_file).then(|| record::peer_of(event)),
-        }))?)
+            Reported::Denial { rule, reason } => Record::Denial(Denial {
+                ring,
+                seq,
+                lost_before: self.counters.lost(),
+                time_unix_ns: record::unix_time_ns(event.monotonic_ns),
+                domain,
+                operation: operation.name(),
+                rule,
+                reason,
+                verdict,
+                mode: record::mode_name(mechanism, event.effect),
+                pid: event.pid,
+                tid: event.tid,
+                uid: event.uid,
+                gid: event.gid,
+                cgroup: event.cgroup,
+                command: record::text(&event.command),
+                generation: event.generation,
+                file: matches!(operation.domain(), Domain::File | Domain::Exec)
+                    .then(|| record::file_of(event, mechanism)),
+                peer: (operation.domain() == Domain::Network).then(|| record::peer_of(event)),
+            }),
+        };
+        Ok(record::write(&line)?)
     }
 
-    /// The rule that decided, or `None` when another policy's did.
-    fn rule_of(&self, operation: Operation, event: &Event) -> Option<Candidate> {
-        if event.generation != self.in_force.generation.number {
-            return None;
+    fn judge<'a>(
+        &'a self,
+        running: &'a Running,
+        operation: Operation,
+        event: &Event,
+    ) -> Reported<'a> {
+        let reference = Reference(event.rule);
+        let without = |reason| Reported::Denial {
+            rule: None,
+            reason: Some(reason),
+        };
+        if reference == Reference::TOO_DEEP {
+            return without("too-deep");
         }
-        if let Some(index) = RuleRef(event.rule).index() {
-            return Some(Candidate::Rule(index as usize));
+        if reference == Reference::UNREADABLE {
+            return without("unreadable");
         }
-        let end = event.text.iter().position(|byte| *byte == 0);
-        let text = &event.text[..end.unwrap_or(event.text.len())];
-        Some(
-            self.matcher
-                .find(operation, text, event.folder_fd, event.pid),
-        )
+        if reference.is_none() {
+            let found = running
+                .matcher
+                .find(operation, text(event), event.folder_fd, event.pid);
+            return match found {
+                Candidate::Rule(index) => Reported::Denial {
+                    rule: running
+                        .in_force
+                        .policy
+                        .rules
+                        .get(index)
+                        .map(|rule| rule.id.as_str()),
+                    reason: None,
+                },
+                Candidate::Canary => Reported::Canary,
+                Candidate::NoRule => Reported::Dismissed,
+                Candidate::Unresolved => Reported::Unresolved,
+            };
+        }
+        match self
+            .writer
+            .enforcer
+            .names
+            .find(event.generation, reference.index())
+        {
+            Decider::Rule(id) => Reported::Denial {
+                rule: Some(id),
+                reason: None,
+            },
+            Decider::Canary => Reported::Canary,
+            Decider::Unknown => Reported::Denial {
+                rule: None,
+                reason: None,
+            },
+        }
     }
 
     fn report_losses(&mut self) -> Result<(), DaemonError> {
         let counters = Counters::read()?;
-        if counters.lost() != self.counters.lost() {
+        if counters.lost() > self.counters.lost() {
             record::write(&Record::Loss { counters })?;
         }
         self.counters = counters;
         Ok(())
     }
 
-    /// Take the policy file as it is now, or go on with what is in force.
+    /// The policy that is offered at a start, or, whether one is stored or not, at
+    /// a reload.
+    fn offered(&self, settings: &Settings, anyway: bool) -> Result<Option<Apply>, Refusal> {
+        match &settings.policy {
+            Some(file) => cli::offer(file, None).map(Some),
+            None if self.writer.has_policy() && !anyway => Ok(None),
+            None => cli::offer(Path::new(paths::POLICY), None).map(Some),
+        }
+    }
+
     fn reload(&mut self, settings: &Settings) -> io::Result<()> {
-        let reason = match bring_into_force(&settings.policy, settings.mode) {
-            Ok(new) => {
-                self.matcher = Matcher::new(&new.policy);
-                self.in_force = new;
-                None
-            }
-            Err(error) => {
-                eprintln!("aegisbpf: the policy was refused, the old one goes on: {error}");
-                Some(error.to_string())
-            }
+        let offered = self.offered(settings, true);
+        let taken = offered.and_then(|offered| self.writer.start(cli::now(), offered.as_ref()));
+        self.announce_switch(taken.err().map(|refusal| refusal.reason))
+    }
+
+    fn answer(&mut self, question: Question) -> io::Result<()> {
+        let switches = match &question.request {
+            Request::Apply(apply) => !apply.dry_run,
+            Request::Rollback { .. } => true,
+            _ => false,
         };
+        let asked = Asked {
+            by: question.by,
+            ..cli::now()
+        };
+        let answer = self.writer.answer(asked, question.request);
+        if switches {
+            self.announce_switch(match &answer {
+                Response::Refused(refusal) => Some(refusal.reason.clone()),
+                _ => None,
+            })?;
+        }
+        // Whoever asked may be gone.
+        let _ = question.answer.send(answer);
+        Ok(())
+    }
+
+    fn take_back_in_time(&mut self) -> io::Result<()> {
+        match self.writer.tick(cli::now()) {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => self.announce_switch(None),
+            Err(refusal) => self.announce_switch(Some(refusal.reason)),
+        }
+    }
+
+    fn announce_switch(&self, reason: Option<String>) -> io::Result<()> {
+        let Some(running) = &self.writer.enforcer.running else {
+            return Ok(());
+        };
+        if let Some(reason) = &reason {
+            eprintln!("aegisbpf: the policy was refused, the old one goes on: {reason}");
+        }
         record::write(&Record::Policy {
             result: if reason.is_none() {
                 "applied"
             } else {
                 "refused"
             },
-            policy_digest: hex(&self.in_force.generation.meta.digest),
-            generation: self.in_force.generation.number,
+            policy_digest: hex::encode(&running.in_force.meta.digest),
+            generation: running.in_force.active.generation(),
             reason,
         })
     }
+}
+
+/// The path of an event of the fallback, without the bytes behind it.
+fn text(event: &Event) -> &[u8] {
+    let end = event.text.iter().position(|byte| *byte == 0);
+    &event.text[..end.unwrap_or(event.text.len())]
 }

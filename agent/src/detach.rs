@@ -5,13 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aegisbpf_abi::names::shared_map;
+use aegisbpf_abi::Active;
 use aya::programs::{links::LinkError, loaded_links};
 use thiserror::Error;
 
 use crate::kernel::{
-    generation::{self, GenerationError},
     pins,
+    policy_maps::{PolicyMaps, PolicyMapsError},
+    programs,
 };
 
 /// How long the kernel may take to let go.
@@ -27,7 +28,7 @@ pub enum DetachError {
     Nothing,
     /// The word cannot be taken from the programs.
     #[error(transparent)]
-    Active(#[from] Box<GenerationError>),
+    Active(#[from] Box<PolicyMapsError>),
     /// A pin cannot be read or removed.
     #[error("cannot remove the pins: {0}")]
     Pins(#[from] io::Error),
@@ -44,24 +45,23 @@ pub fn detach() -> Result<(), DetachError> {
     if !pins::any()? {
         return Err(DetachError::Nothing);
     }
-    let generations = pins::generations()?;
-    let ours: Vec<u32> = generations
-        .iter()
+    let mut ours = Vec::new();
+    let mut silenced = Ok(());
+    for folder in pins::folders()? {
         // One that cannot be read has nothing attached that we could name.
-        .filter_map(|number| generation::pinned(*number).ok())
-        .flat_map(|generation| generation.attached)
-        .map(|attached| attached.link_id)
-        .collect();
-    let had_active = pins::shared_map(shared_map::ACTIVE).exists();
-    // First the one step after which nothing is denied. The kernel frees a
-    // link's id before it detaches the program, so a link that is gone from
-    // its list can deny for a moment longer.
-    let silenced = generation::activate(generation::NONE);
+        let attached = programs::attached(&folder).unwrap_or_default();
+        ours.extend(attached.iter().map(|attached| attached.link_id));
+        // First the one step after which nothing is denied. The kernel frees
+        // a link's id before it detaches the program, so a link that is gone
+        // from its list can deny for a moment longer.
+        let maps = PolicyMaps::new(folder);
+        if maps.exist() {
+            silenced = silenced.and(maps.activate(Active::NONE));
+        }
+    }
     pins::remove_all()?;
     // Reported only now: whatever is wrong with it, the hooks had to go.
-    if had_active {
-        silenced.map_err(Box::new)?;
-    }
+    silenced.map_err(Box::new)?;
     let deadline = Instant::now() + PATIENCE;
     loop {
         let mut held = Vec::new();

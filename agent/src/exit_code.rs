@@ -2,8 +2,11 @@
 
 use std::process;
 
+use serde::{Deserialize, Serialize};
+
 /// Every exit status of `aegisbpf`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum ExitCode {
     /// It did what was asked.

@@ -9,18 +9,29 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use aegisbpf_abi::Operation;
+use aegisbpf_abi::{Operation, Operations};
 
-use crate::{canary, paths, policy::Policy};
+use crate::{
+    canary, paths,
+    policy::{FileObject, Policy, Programs, Rule, Target},
+};
 
 const AT_FDCWD: i32 = -100;
+
+/// The operations that tracepoints see.
+pub const SEEN: Operations = Operation::Read
+    .alone()
+    .with(Operation::Write.alone())
+    .with(Operation::Exec.alone())
+    .with(Operation::Connect.alone());
 
 /// What a path turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Candidate {
-    /// A rule speaks of it: its index in the policy, one past the end for the
-    /// canary.
+    /// A rule speaks of it: its index in the policy.
     Rule(usize),
+    /// It is the agent's test of itself.
+    Canary,
     /// No rule speaks of it: a file elsewhere with the same name.
     NoRule,
     /// A relative path of a process that is gone.
@@ -35,38 +46,74 @@ pub struct Matcher {
 
 #[derive(Debug)]
 struct FileRule {
-    operation: Operation,
+    operations: Operations,
     place: PathBuf,
-    index: usize,
+    found: Candidate,
+}
+
+/// The path that a rule names, if the fallback can see it: one that is opened
+/// or executed by its name.
+fn path_of(rule: &Rule) -> Option<(&Path, Operations)> {
+    let path = match &rule.target {
+        Target::File {
+            object: FileObject::Path(path),
+            ..
+        }
+        | Target::Exec(Programs::Path(path)) => path.as_path(),
+        _ => return None,
+    };
+    let mut operations = rule.target.operations();
+    // How a file was opened is not known when it has been.
+    if operations.has(Operation::Write) {
+        operations = operations.with(Operation::Read.alone());
+    }
+    Some((path, operations))
+}
+
+/// The paths whose names the kernel's side looks for.
+pub fn paths(policy: &Policy) -> Vec<PathBuf> {
+    let state = Path::new(paths::STATE);
+    let own = [canary::OPEN_NAME, canary::EXEC_NAME].map(|name| state.join(name));
+    let named = policy.rules.iter().filter_map(path_of);
+    named.map(|(path, _)| path.to_owned()).chain(own).collect()
+}
+
+/// The rules that the fallback cannot see, in the order of the policy.
+pub fn unseen(policy: &Policy) -> Vec<&str> {
+    let seen = |rule: &&Rule| match &rule.target {
+        Target::Network { operations, .. } => operations.has(Operation::Connect),
+        _ => path_of(rule).is_some_and(|(_, operations)| {
+            operations.has(Operation::Read) || operations.has(Operation::Exec)
+        }),
+    };
+    let rules = policy.rules.iter().filter(|rule| !seen(rule));
+    rules.map(|rule| rule.id.as_str()).collect()
 }
 
 impl Matcher {
     /// For a policy.
     pub fn new(policy: &Policy) -> Self {
         let mut rules: BTreeMap<OsString, Vec<FileRule>> = BTreeMap::new();
-        let mut add = |operation: Operation, path: &Path, index: usize| {
+        let mut add = |operations: Operations, path: &Path, found: Candidate| {
             let name = path.file_name().unwrap_or_default().to_owned();
             rules.entry(name).or_default().push(FileRule {
-                operation,
+                operations,
                 place: real_place(path),
-                index,
+                found,
             });
         };
         for (index, rule) in policy.rules.iter().enumerate() {
-            if let Some(path) = rule.target.path() {
-                add(rule.target.operation(), path.as_path(), index);
+            if let Some((path, operations)) = path_of(rule) {
+                add(operations, path, Candidate::Rule(index));
             }
         }
         let state = Path::new(paths::STATE);
+        let reading = Operation::Read.alone();
+        add(reading, &state.join(canary::OPEN_NAME), Candidate::Canary);
         add(
-            Operation::Open,
-            &state.join(canary::OPEN_NAME),
-            policy.rules.len(),
-        );
-        add(
-            Operation::Exec,
+            Operations::EXEC,
             &state.join(canary::EXEC_NAME),
-            policy.rules.len(),
+            Candidate::Canary,
         );
         Self { rules }
     }
@@ -94,8 +141,8 @@ impl Matcher {
         let rules = self.rules.get(name).map_or(&[][..], Vec::as_slice);
         rules
             .iter()
-            .find(|rule| rule.operation == operation && rule.place == place)
-            .map_or(Candidate::NoRule, |rule| Candidate::Rule(rule.index))
+            .find(|rule| rule.operations.has(operation) && rule.place == place)
+            .map_or(Candidate::NoRule, |rule| rule.found.clone())
     }
 }
 
@@ -130,7 +177,7 @@ mod tests {
 
     fn matcher(path: &str) -> Matcher {
         let text = format!(
-            r#"{{"version":1,"rules":[{{"id":"a","deny":{{"open":{{"path":"{path}"}}}}}}]}}"#
+            r#"{{"version":1,"rules":[{{"id":"a","file":{{"path":"{path}","operations":["read"]}}}}]}}"#
         );
         Matcher::new(&policy::parse(Path::new("p"), &text).unwrap())
     }
@@ -143,18 +190,18 @@ mod tests {
             assert_eq!(found, expected, "{path}");
         };
         check(
-            Operation::Open,
+            Operation::Read,
             "/no/such/folder/secret",
             Candidate::Rule(0),
         );
         check(
-            Operation::Open,
+            Operation::Read,
             "/no//such/x/../folder/./secret",
             Candidate::Rule(0),
         );
         check(Operation::Exec, "/no/such/folder/secret", Candidate::NoRule);
-        check(Operation::Open, "/elsewhere/secret", Candidate::NoRule);
-        check(Operation::Open, "secret", Candidate::NoRule);
+        check(Operation::Read, "/elsewhere/secret", Candidate::NoRule);
+        check(Operation::Read, "secret", Candidate::NoRule);
     }
 
     #[test]
@@ -165,14 +212,14 @@ mod tests {
         std::os::unix::fs::symlink(&real, root.path().join("link")).unwrap();
         let matcher = matcher(real.join("secret").to_str().unwrap());
         let through = root.path().join("link/secret");
-        let found = matcher.find(Operation::Open, through.as_os_str().as_bytes(), AT_FDCWD, 1);
+        let found = matcher.find(Operation::Read, through.as_os_str().as_bytes(), AT_FDCWD, 1);
         assert_eq!(found, Candidate::Rule(0));
     }
 
     #[test]
     fn a_process_that_is_gone_leaves_its_relative_path_unresolved() {
         // Process ids end at 2^22.
-        let found = matcher("/srv/secret").find(Operation::Open, b"secret", AT_FDCWD, 1 << 23);
+        let found = matcher("/srv/secret").find(Operation::Read, b"secret", AT_FDCWD, 1 << 23);
         assert_eq!(found, Candidate::Unresolved);
     }
 }

@@ -3,19 +3,22 @@
 
 use std::{fmt::Write as _, process};
 
-use aegisbpf_abi::{ABI_VERSION, Meta, Mode};
+use aegisbpf_abi::{ABI_VERSION, Active, Domain, Meta, Mode};
 use serde::Serialize;
 
 use crate::{
-    daemon::hex,
+    hex,
     image::Modes,
     kernel::{
         counters::Counters,
-        facts,
-        generation::{self, HOOKS, Mechanism},
+        facts, hooks,
+        pins::Folder,
+        policy_maps::PolicyMaps,
+        programs::{self, Attached, Mechanism},
     },
     lock::Lock,
     record::Domains,
+    startup,
 };
 
 /// The answer of `aegisbpf health`.
@@ -107,13 +110,12 @@ pub fn examine() -> Health {
         "bpf",
         facts::programs_load().map(|()| "programs load".into()),
     );
-    let active = generation::active();
-    let number = *active.as_ref().unwrap_or(&0);
-    let found = match &active {
-        Ok(0) => Err("no policy is in force".to_owned()),
-        Ok(number) => generation::pinned(*number).map_err(|error| error.to_string()),
+    let found = match startup::folder_in_force() {
+        Ok(Some((folder, active))) => Found::look(&folder, active),
+        Ok(None) => Err("no policy is in force".to_owned()),
         Err(error) => Err(error.to_string()),
     };
+    let number = found.as_ref().map_or(0, |found| found.active.generation());
     let described = found
         .as_ref()
         .map_err(Clone::clone)
@@ -125,11 +127,7 @@ pub fn examine() -> Health {
             .map(|_| format!("generation {number} is in force"))
             .map_err(Clone::clone),
     );
-    let off = Modes {
-        file: Mode::Off,
-        exec: Mode::Off,
-        network: Mode::Off,
-    };
+    let off = Modes::OFF;
     let (modes, mechanism) = described.unwrap_or((off, Mechanism::Tracepoints));
     let attached = found
         .as_ref()
@@ -142,15 +140,12 @@ pub fn examine() -> Health {
                 .map(|()| "is active".into())
                 .map_err(|obstacle| obstacle.to_string()),
         );
-        for (hook, domain) in HOOKS {
-            if modes.of(domain) != Mode::Off {
-                let link = attached.iter().find(|attached| attached.hook == hook);
-                check(
-                    hook,
-                    link.map(|link| format!("link {} is attached", link.link_id))
-                        .ok_or_else(|| "is not attached".into()),
-                );
-            }
+        let mut domains = Domain::ALL.iter();
+        if domains.any(|domain| modes.of(*domain) != Mode::Off) {
+            check(
+                "hooks",
+                found.as_ref().map_err(Clone::clone).and_then(Found::hooks),
+            );
         }
     } else if number != 0 && !daemon.running {
         check("fallback", Err("tracepoints end with the daemon".into()));
@@ -160,7 +155,10 @@ pub fn examine() -> Health {
         healthy: checks.iter().all(|check| check.ok),
         domains: Domains::new(if live { &modes } else { &off }, mechanism),
         generation: number,
-        policy_digest: found.as_ref().ok().map(|found| hex(&found.meta.digest)),
+        policy_digest: found
+            .as_ref()
+            .ok()
+            .map(|found| hex::encode(&found.meta.digest)),
         links: attached
             .iter()
             .map(|attached| Link {
@@ -175,6 +173,42 @@ pub fn examine() -> Health {
     }
 }
 
+/// What is in force.
+struct Found {
+    active: Active,
+    meta: Meta,
+    attached: Vec<Attached>,
+    /// Hooks that the policy needs and that are not attached.
+    missing: Vec<String>,
+}
+
+impl Found {
+    /// Whether every hook is attached that the policy needs.
+    fn hooks(&self) -> Result<String, String> {
+        if self.missing.is_empty() && !self.attached.is_empty() {
+            Ok(format!("{} are attached", self.attached.len()))
+        } else {
+            Err(format!("not attached: {}", self.missing.join(", ")))
+        }
+    }
+
+    fn look(folder: &Folder, active: Active) -> Result<Self, String> {
+        let maps = PolicyMaps::new(folder.clone());
+        let meta = maps.meta(active).map_err(|error| error.to_string())?;
+        let attached = programs::attached(folder).map_err(|error| error.to_string())?;
+        let missing = hooks::names(meta.hooks)
+            .filter(|hook| attached.iter().all(|attached| attached.hook != *hook))
+            .map(str::to_owned)
+            .collect();
+        Ok(Self {
+            active,
+            meta,
+            attached,
+            missing,
+        })
+    }
+}
+
 fn describe(meta: &Meta) -> Result<(Modes, Mechanism), String> {
     if meta.abi != ABI_VERSION {
         return Err(format!(
@@ -184,12 +218,10 @@ fn describe(meta: &Meta) -> Result<(Modes, Mechanism), String> {
     }
     let mechanism = Mechanism::from_number(meta.mechanism)
         .ok_or_else(|| format!("has the unknown mechanism {}", meta.mechanism))?;
-    let mode = |number: u32| Mode::from_number(u64::from(number));
-    let modes = Modes {
-        file: mode(meta.file_mode),
-        exec: mode(meta.exec_mode),
-        network: mode(meta.network_mode),
-    };
+    let modes = Modes(
+        meta.modes
+            .map(|number| Mode::from_number(u64::from(number))),
+    );
     Ok((modes, mechanism))
 }
 
@@ -205,10 +237,11 @@ impl Health {
             file,
             exec,
             network,
+            kernel,
         } = self.domains;
         let _ = write!(
             table,
-            "\nfile: {file}   exec: {exec}   network: {network}\n"
+            "\nfile: {file}   exec: {exec}   network: {network}   kernel: {kernel}\n"
         );
         table
     }

@@ -1,212 +1,420 @@
 //! Model and objects to what the maps hold. Pure: the same policy on the same
 //! objects gives the same image, byte for byte, and so the same digest.
 
+mod lists;
+mod subjects;
+
 use std::collections::BTreeMap;
 
 use aegisbpf_abi::{
-    ABI_VERSION, AddressKey, FileRules, Mode, ObjectKey, Operation, PORT_RANGES, PlaceKey,
-    PortRange, PortRules, RuleRef, event::name_hash,
+    ABI_VERSION, Active, Domain, Effect, Key, LIST_LENGTH, Mode, Operation, Operations, Reference,
+    Role, Rule, RuleList, SUBJECTS, Subjects, active::flag, event::name_hash, key::REFERENCE_LIMIT,
+    rule::EVERYONE,
 };
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::{
-    policy::{Domain, Network, Policy, Ports, Target},
+    canary::{self, CanaryObjects},
+    kernel::hooks::Needs,
+    policy::{Action, FileObject, Network, Policy, Programs, Target, model},
     resolve::Resolved,
 };
+pub use subjects::ResolvedSubject;
 
-/// Everything the maps of one generation hold.
+/// Bits of the filter for each key in the index: one in sixteen of the files
+/// that no rule speaks of is looked up all the same.
+const FILTER_BITS_PER_KEY: usize = 16;
+/// Of the smallest filter: 1024 bits.
+const FILTER_LOG2_MIN: u32 = 10;
+/// Of the largest: 2^24 bits are 2 MiB.
+const FILTER_LOG2_MAX: u32 = 24;
+
+/// Everything the maps of one policy hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// Objects of rules, and folders of places.
-    pub objects: BTreeMap<ObjectKey, FileRules>,
-    /// Places of rules.
-    pub places: BTreeMap<PlaceKey, FileRules>,
-    /// Peers that are single addresses.
-    pub addresses: BTreeMap<AddressKey, PortRules>,
-    /// Peers that are networks, by address and length of the prefix.
-    pub networks: BTreeMap<(AddressKey, u8), PortRules>,
-    /// Hashes of the file names of the rules, for the fallback.
-    pub names: BTreeMap<u32, u32>,
+    /// What is found under a key.
+    pub index: BTreeMap<Key, RuleList>,
+    /// What is found for a network, by address and length of the prefix.
+    pub networks: BTreeMap<([u8; 16], u8), RuleList>,
+    /// The rules, as references number them.
+    pub rules: Vec<Rule>,
+    /// Where each of these rules comes from.
+    pub origins: Vec<Origin>,
+    /// Who the rules tell apart.
+    pub subjects: Subjects,
     /// The mode of each domain; off where no rule speaks of it.
     pub modes: Modes,
-    /// How many rules the policy has; the canary is the next one.
-    pub rules: u32,
+    /// Of [`flag`].
+    pub flags: u64,
+    /// What it needs hooks for.
+    pub needs: Needs,
+}
+
+/// Where a rule of the image comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The rule at this index of the policy.
+    Policy(usize),
+    /// The agent's test of itself.
+    Canary,
 }
 
 /// The mode of each domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Modes {
-    /// Opening files.
-    pub file: Mode,
-    /// Executing files.
-    pub exec: Mode,
-    /// Connecting sockets.
-    pub network: Mode,
-}
+pub struct Modes(pub [Mode; 4]);
 
 impl Modes {
+    /// No domain has a mode.
+    pub const OFF: Self = Self([Mode::Off; 4]);
+
     /// The mode of a domain.
     pub const fn of(&self, domain: Domain) -> Mode {
-        match domain {
-            Domain::File => self.file,
-            Domain::Exec => self.exec,
-            Domain::Network => self.network,
-        }
+        self.0[domain as usize]
     }
 
     /// `mode` for every domain that a rule speaks of.
     pub fn for_policy(policy: &Policy, mode: Mode) -> Self {
-        let of = |domain| {
+        Self(Domain::ALL.map(|domain| {
             let mut rules = policy.rules.iter();
-            if rules.any(|rule| rule.target.domain() == domain) {
+            if rules.any(|rule| rule.target.speaks_of(domain)) {
                 mode
             } else {
                 Mode::Off
             }
-        };
-        Self {
-            file: of(Domain::File),
-            exec: of(Domain::Exec),
-            network: of(Domain::Network),
-        }
+        }))
     }
 }
 
-/// What the canary tries; see [`crate::canary`].
-#[derive(Debug, Clone)]
-pub struct CanaryObjects {
-    /// A file that nobody else opens.
-    pub open: Resolved,
-    /// A program that nobody else executes.
-    pub exec: Resolved,
-    /// A peer that nobody else connects to.
-    pub address: AddressKey,
+/// What a policy speaks of, found.
+#[derive(Debug, Clone, Default)]
+pub struct Objects {
+    /// Of each rule about files or programs, by its index: one for each path.
+    pub files: BTreeMap<usize, Vec<Resolved>>,
+    /// Of every subject in the policy, by what it says.
+    pub subjects: BTreeMap<model::Subject, ResolvedSubject>,
+    /// Programs that no rule denies anything.
+    pub never_deny: Vec<Key>,
+    /// Block devices with a mounted file system.
+    pub devices: Vec<u32>,
 }
 
 /// Why a policy does not fit into the maps.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ImageError {
-    /// Too many port ranges meet in one network.
+    /// Too many rules meet.
     #[error(
-        "rule {rule:?}: more than {PORT_RANGES} rules apply to one address or network, \
-         those of the networks around it included; join their ports into ranges"
+        "rule {rule:?}: more than {LIST_LENGTH} rules speak of {what}; join them, or give them \
+         the same scope"
     )]
-    PortRanges {
+    Crowded {
         /// The rule that is one too many.
         rule: String,
+        /// Where.
+        what: String,
     },
+    /// Too many subjects.
+    #[error("rule {rule:?}: a policy can tell {SUBJECTS} subjects apart, and this is one more")]
+    Subjects {
+        /// The rule that has it.
+        rule: String,
+    },
+    /// Too many rules altogether.
+    #[error("the policy has more than {REFERENCE_LIMIT} rules")]
+    Rules,
 }
 
-/// Build the image. `resolved` has the objects of each rule about a file, by
-/// its index in the policy.
+/// Build the image.
 pub fn build(
     policy: &Policy,
-    resolved: &BTreeMap<usize, Resolved>,
+    objects: &Objects,
     modes: Modes,
     canary: &CanaryObjects,
 ) -> Result<Image, ImageError> {
-    let rules = u32::try_from(policy.rules.len()).unwrap_or(u32::MAX);
+    if policy.rules.len() * 2 >= REFERENCE_LIMIT as usize {
+        return Err(ImageError::Rules);
+    }
     let mut image = Image {
-        objects: BTreeMap::new(),
-        places: BTreeMap::new(),
-        addresses: BTreeMap::new(),
+        index: BTreeMap::new(),
         networks: BTreeMap::new(),
-        names: BTreeMap::new(),
+        rules: Vec::new(),
+        origins: Vec::new(),
+        subjects: Subjects::default(),
         modes,
-        rules,
+        flags: 0,
+        needs: Needs::default(),
     };
-    let mut peers = Vec::new();
-    for ((number, index), rule) in (0..).zip(0_u32..).zip(&policy.rules) {
-        let reference = RuleRef::from_index(index);
-        match &rule.target {
-            Target::Open { path } | Target::Exec { path } => {
-                if let Some(resolved) = resolved.get(&number) {
-                    image.add_file(resolved, rule.target.operation(), reference);
-                }
-                let name = path.as_path().as_os_str().as_encoded_bytes();
-                image.names.insert(name_hash(name), 1);
-            }
-            Target::Connect { to, port } => peers.push(PeerRule {
-                id: &rule.id,
-                network: *to,
-                ports: *port,
-                reference,
-            }),
-        }
+    let never_deny = image.never_deny(&objects.never_deny)?;
+    for (index, rule) in policy.rules.iter().enumerate() {
+        let scope = match &rule.scope[..] {
+            [] => EVERYONE,
+            scope => image.subject_bits(scope, objects, &rule.id)?,
+        };
+        let except = image.subject_bits(&rule.except, objects, &rule.id)? | never_deny;
+        let compiled = compile(rule, modes, scope, except);
+        let number = image.push(compiled, Origin::Policy(index));
+        image.add_rule(policy, objects, index, number)?;
     }
-    let reference = RuleRef::from_index(rules);
-    image.add_file(&canary.open, Operation::Open, reference);
-    image.add_file(&canary.exec, Operation::Exec, reference);
-    for name in [crate::canary::OPEN_NAME, crate::canary::EXEC_NAME] {
-        image.names.insert(name_hash(name.as_bytes()), 1);
-    }
-    image.add_peers(&peers)?;
-    let range = PortRange {
-        first: 0,
-        last: u16::MAX,
-        rule: reference,
-    };
-    let at_canary = image.addresses.entry(canary.address).or_default();
-    if let Some(free) = at_canary
-        .ranges
-        .iter_mut()
-        .find(|range| range.rule.is_none())
-    {
-        *free = range;
-    }
+    image.inherit()?;
+    let found = objects.files.values().flatten();
+    let roots = found.flat_map(|resolved| resolved.roots.clone());
+    image.inherit_subtrees(&roots.collect())?;
+    image.add_canary(canary)?;
+    image.set_flags();
     Ok(image)
 }
 
-struct PeerRule<'policy> {
-    id: &'policy str,
-    network: Network,
-    ports: Ports,
-    reference: RuleRef,
+/// A rule as the programs read it.
+fn compile(rule: &model::Rule, modes: Modes, scope: u64, except: u64) -> Rule {
+    let operations = rule.target.operations();
+    let domain = operations.first().map_or(Domain::File, Operation::domain);
+    let effect = match (rule.action, modes.of(domain)) {
+        (_, Mode::Off) => Effect::None,
+        (Action::Audit, _) => Effect::Audit,
+        (Action::Deny | Action::Kill, Mode::Audit) => Effect::WouldDeny,
+        (Action::Deny, Mode::Enforce) => Effect::Deny,
+        (Action::Kill, Mode::Enforce) => Effect::Kill,
+    };
+    let mut compiled = Rule {
+        scope,
+        except,
+        operations: with_mounting_over(operations).with(revoked(rule)).0,
+        effect: effect as u32,
+        last_port: u16::MAX,
+        ..Rule::default()
+    };
+    match &rule.target {
+        Target::Network {
+            ports, protocol, ..
+        } => {
+            compiled.first_port = ports.first;
+            compiled.last_port = ports.last;
+            if let Some(protocol) = protocol {
+                compiled.protocol = protocol.number();
+                compiled.protocol_mask = u8::MAX;
+            }
+        }
+        Target::Exec(_) | Target::File { .. } | Target::Kernel { .. } => {}
+    }
+    compiled
+}
+
+/// What a rule that revokes denies through descriptors.
+fn revoked(rule: &model::Rule) -> Operations {
+    let operations = rule.target.operations();
+    let also = |named, held: Operation| match rule.held {
+        model::Held::Revoke if operations.has(named) => held.alone(),
+        model::Held::Revoke | model::Held::Keep => Operations::NONE,
+    };
+    also(Operation::Read, Operation::HeldRead).with(also(Operation::Write, Operation::HeldWrite))
+}
+
+/// Whatever is denied about a file or folder, mounting over it would be a way
+/// round.
+fn with_mounting_over(operations: Operations) -> Operations {
+    if operations.and(Operations::FILE).is_empty() {
+        operations
+    } else {
+        operations.with(Operation::Mount.alone())
+    }
 }
 
 impl Image {
-    fn add_file(&mut self, resolved: &Resolved, operation: Operation, rule: RuleRef) {
-        if let Some(object) = resolved.object {
-            set_rule(self.objects.entry(object).or_default(), operation, rule);
+    fn push(&mut self, rule: Rule, origin: Origin) -> u32 {
+        let mut operations = rule.operations();
+        if !operations.and(Operations::FILE).is_empty() {
+            // Mounting over something is guarded where a place must be held.
+            operations = operations.and(Operations::FILE.with(Operations::HELD));
         }
-        for place in &resolved.places {
-            set_rule(self.places.entry(*place).or_default(), operation, rule);
-            self.objects
-                .entry(place.folder)
-                .or_default()
-                .is_folder_of_place = 1;
-        }
+        self.needs.operations = self.needs.operations.with(operations);
+        self.rules.push(rule);
+        self.origins.push(origin);
+        u32::try_from(self.rules.len() - 1).unwrap_or(u32::MAX)
     }
 
-    /// Each network carries its own rules and then those of the networks
-    /// around it, because a longest-prefix match finds only the one.
-    fn add_peers(&mut self, peers: &[PeerRule<'_>]) -> Result<(), ImageError> {
-        let around: Vec<&PeerRule<'_>> = peers
-            .iter()
-            .filter(|peer| !peer.network.is_host())
-            .collect();
-        for peer in peers {
-            let network = peer.network;
-            let entry = if network.is_host() {
-                self.addresses.entry(network.address()).or_default()
-            } else {
-                self.networks
-                    .entry((network.address(), network.prefix()))
-                    .or_default()
-            };
-            add_range(entry, peer)?;
-        }
-        for ((address, prefix), entry) in &mut self.networks {
-            for outer in &around {
-                if outer.network.prefix() < *prefix
-                    && outer.network.contains_bits(*address, *prefix)
-                {
-                    add_range(entry, outer)?;
+    fn add_rule(
+        &mut self,
+        policy: &Policy,
+        objects: &Objects,
+        index: usize,
+        number: u32,
+    ) -> Result<(), ImageError> {
+        let rule = &policy.rules[index];
+        let id = rule.id.as_str();
+        let found = objects.files.get(&index).map_or(&[][..], Vec::as_slice);
+        match &rule.target {
+            Target::File {
+                object: FileObject::Inode { device, inode },
+                ..
+            } => {
+                let device = crate::resolve::device_number(device.0, device.1);
+                let key = Key::object(*inode, 0, device).inode_number();
+                self.flags |= flag::INODE_NUMBERS;
+                self.add(key, Role::Itself, number, id)?;
+            }
+            Target::File {
+                object: FileObject::Path(_),
+                ..
+            }
+            | Target::Exec(Programs::Path(_)) => {
+                for resolved in found {
+                    self.add_path(resolved, number, id)?;
+                }
+            }
+            Target::File {
+                object: FileObject::Subtree(_),
+                ..
+            }
+            | Target::Exec(Programs::Subtree(_)) => {
+                for resolved in found {
+                    self.add_path(resolved, number, id)?;
+                    for root in resolved.roots.keys() {
+                        self.add(*root, Role::Beneath, number, id)?;
+                    }
+                }
+            }
+            Target::Exec(Programs::Sha256(digest)) => {
+                self.needs.contents = true;
+                self.flags |= flag::CONTENTS;
+                self.add(Key::content(*digest), Role::Itself, number, id)?;
+                self.add_alike(Key::UNKNOWN_CONTENT, Role::Itself, number, id)?;
+            }
+            Target::Exec(Programs::AllBut(_)) => {
+                self.flags |= flag::ALL_PROGRAMS;
+                self.add(Key::domain(Domain::Exec as u8), Role::Itself, number, id)?;
+                for object in found.iter().filter_map(|resolved| resolved.object) {
+                    self.add(object, Role::Exempt, number, id)?;
+                }
+            }
+            Target::Network {
+                address,
+                operations,
+                ..
+            } => self.add_network(*address, *operations, number, id)?,
+            Target::Kernel { operations } => {
+                self.add(Key::domain(Domain::Kernel as u8), Role::Itself, number, id)?;
+                if operations.has(Operation::RawDevice) {
+                    for device in &objects.devices {
+                        self.add(Key::device(*device), Role::Itself, number, id)?;
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    fn add_canary(&mut self, canary: &CanaryObjects) -> Result<(), ImageError> {
+        let id = canary::RULE;
+        for domain in Domain::ALL {
+            let operations = match domain {
+                Domain::File => Operations::FILE,
+                Domain::Exec => Operations::EXEC,
+                Domain::Network => Operations::PEER.with(Operations::LOCAL),
+                Domain::Kernel => Operations::KERNEL,
+            };
+            let scope = match domain {
+                Domain::Kernel if self.modes.of(domain) != Mode::Off => self.canary_subject()?,
+                _ => EVERYONE,
+            };
+            // It tries what the policy's own rules speak of, through the same
+            // hooks.
+            let operations = operations.and(self.needs.operations);
+            let Some(number) = self.canary_rule(domain, operations, scope) else {
+                continue;
+            };
+            let keys = match domain {
+                Domain::File => canary.file.to_vec(),
+                Domain::Exec if self.needs.contents => {
+                    vec![canary.program, Key::content(canary.content)]
+                }
+                Domain::Exec => vec![canary.program],
+                Domain::Network => canary.addresses.map(Key::address).to_vec(),
+                Domain::Kernel => vec![Key::domain(Domain::Kernel as u8)],
+            };
+            for key in keys {
+                self.add(key, Role::Itself, number, id)?;
+            }
+        }
+        let held = self.needs.operations.and(Operations::HELD);
+        if let Some(number) = self.canary_rule(Domain::File, held, EVERYONE) {
+            self.add(canary.held, Role::Itself, number, id)?;
+        }
+        let folder = self.index.entry(canary.folder).or_default();
+        folder.operations |= RuleList::FOLDER;
+        Ok(())
+    }
+
+    fn canary_rule(&mut self, domain: Domain, operations: Operations, scope: u64) -> Option<u32> {
+        let effect = match self.modes.of(domain) {
+            Mode::Off => return None,
+            Mode::Audit => Effect::WouldDeny,
+            Mode::Enforce => Effect::Deny,
+        };
+        let rule = Rule {
+            scope,
+            operations: operations.0,
+            effect: effect as u32,
+            last_port: u16::MAX,
+            ..Rule::default()
+        };
+        (!operations.is_empty()).then(|| self.push(rule, Origin::Canary))
+    }
+
+    /// What the fallback looks at more closely: the last components of the
+    /// paths of rules.
+    pub fn add_names<'a>(&mut self, paths: impl Iterator<Item = &'a std::path::Path>) {
+        for path in paths {
+            let name = path.as_os_str().as_encoded_bytes();
+            let key = Key::path_name(name_hash(name));
+            self.index.entry(key).or_default();
+        }
+    }
+
+    fn set_flags(&mut self) {
+        if self.index.values().any(|list| list.has(RuleList::SUBTREE)) {
+            self.flags |= flag::SUBTREES;
+        }
+        if !self.networks.is_empty() {
+            self.flags |= flag::NETWORKS;
+        }
+        if self.needs.operations.has(Operation::RawDevice) {
+            self.flags |= flag::RAW_DEVICES;
+        }
+        let closed = |domain| self.modes.of(domain) == Mode::Enforce;
+        if closed(Domain::File) || closed(Domain::Exec) {
+            self.flags |= flag::FILES_CLOSED;
+        }
+        if closed(Domain::Network) {
+            self.flags |= flag::NETWORK_CLOSED;
+        }
+    }
+
+    /// The word that puts this image in force as a generation.
+    pub fn active(&self, generation: u64) -> Active {
+        let bits = self.index.len().max(1) * FILTER_BITS_PER_KEY;
+        let log2 = bits.next_power_of_two().ilog2();
+        let log2 = log2.clamp(FILTER_LOG2_MIN, FILTER_LOG2_MAX);
+        Active::new(generation, log2, self.flags)
+    }
+
+    /// The filter: a bit for every key that the programs look up by it.
+    pub fn filter(&self, log2: u32) -> Vec<u64> {
+        let mut words = vec![0; 1 << log2.saturating_sub(6)];
+        for key in self.index.keys() {
+            let bit = key.filter_bit(log2);
+            if let Some(word) = usize::try_from(bit >> 6)
+                .ok()
+                .and_then(|at| words.get_mut(at))
+            {
+                *word |= 1_u64 << (bit & 63);
+            }
+        }
+        words
+    }
+
+    /// The rule of the policy that a reference of an event means.
+    pub fn origin(&self, reference: Reference) -> Option<Origin> {
+        self.origins.get(reference.index() as usize).copied()
     }
 
     /// SHA-256 of everything in the image and of the ABI it is written for.
@@ -218,198 +426,82 @@ impl Image {
         };
         part(b"aegisbpf map image");
         part(&ABI_VERSION.to_le_bytes());
-        part(&self.rules.to_le_bytes());
+        part(&self.flags.to_le_bytes());
         for domain in Domain::ALL {
             part(&(self.modes.of(domain) as u64).to_le_bytes());
         }
-        let object =
-            |key: &ObjectKey| [&key.inode.to_le_bytes()[..], &key.device.to_le_bytes()].concat();
-        let rules = |rules: &FileRules| {
-            [rules.open.0, rules.exec.0, rules.is_folder_of_place]
-                .map(u32::to_le_bytes)
-                .concat()
-        };
-        let ports = |rules: &PortRules| -> Vec<u8> {
-            let ranges = rules.ranges.iter();
-            ranges
-                .flat_map(|range| {
-                    let ends = [range.first.to_le_bytes(), range.last.to_le_bytes()].concat();
-                    [ends, range.rule.0.to_le_bytes().to_vec()].concat()
-                })
-                .collect()
-        };
-        part(&(self.objects.len() as u64).to_le_bytes());
-        for (key, value) in &self.objects {
-            part(&object(key));
-            part(&rules(value));
-        }
-        part(&(self.places.len() as u64).to_le_bytes());
-        for (key, value) in &self.places {
-            part(&object(&key.folder));
-            part(&key.name);
-            part(&rules(value));
-        }
-        part(&(self.addresses.len() as u64).to_le_bytes());
-        for (key, value) in &self.addresses {
-            part(key);
-            part(&ports(value));
+        part(&(self.index.len() as u64).to_le_bytes());
+        for (key, list) in &self.index {
+            part(&key_bytes(key));
+            part(&list_bytes(list));
         }
         part(&(self.networks.len() as u64).to_le_bytes());
-        for ((address, prefix), value) in &self.networks {
+        for ((address, prefix), list) in &self.networks {
             part(address);
             part(&[*prefix]);
-            part(&ports(value));
+            part(&list_bytes(list));
         }
-        part(&(self.names.len() as u64).to_le_bytes());
-        for name in self.names.keys() {
-            part(&name.to_le_bytes());
+        part(&(self.rules.len() as u64).to_le_bytes());
+        for rule in &self.rules {
+            part(&rule.scope.to_le_bytes());
+            part(&rule.except.to_le_bytes());
+            part(&rule.operations.to_le_bytes());
+            part(&rule.effect.to_le_bytes());
+            part(&rule.first_port.to_le_bytes());
+            part(&rule.last_port.to_le_bytes());
+            part(&[rule.protocol, rule.protocol_mask]);
+        }
+        for subject in &self.subjects.list {
+            part(&key_bytes(&subject.program));
+            part(&subject.cgroup.to_le_bytes());
+            part(&subject.command.map(u64::to_le_bytes).concat());
+            part(&subject.program_mask.to_le_bytes());
+            part(&subject.command_mask.to_le_bytes());
+            part(&subject.cgroup_mask.to_le_bytes());
+            for number in [
+                subject.cgroup_level,
+                subject.first_uid,
+                subject.last_uid,
+                subject.mount_namespace,
+                subject.mount_namespace_mask,
+            ] {
+                part(&number.to_le_bytes());
+            }
         }
         hash.finalize().into()
     }
 }
 
-/// The first rule of the policy stays the one that is named.
-fn set_rule(rules: &mut FileRules, operation: Operation, rule: RuleRef) {
-    match operation {
-        Operation::Open => rules.open = rules.open.or(rule),
-        Operation::Exec => rules.exec = rules.exec.or(rule),
-        Operation::Connect => {}
-    }
+fn key_bytes(key: &Key) -> Vec<u8> {
+    let halves = [key.a.to_le_bytes(), key.b.to_le_bytes()].concat();
+    [
+        halves,
+        [key.c.to_le_bytes(), key.kind.to_le_bytes()].concat(),
+    ]
+    .concat()
 }
 
-fn add_range(entry: &mut PortRules, peer: &PeerRule<'_>) -> Result<(), ImageError> {
-    let free = entry.ranges.iter_mut().find(|range| range.rule.is_none());
-    let Some(free) = free else {
-        return Err(ImageError::PortRanges {
-            rule: peer.id.to_owned(),
-        });
-    };
-    *free = PortRange {
-        first: peer.ports.first,
-        last: peer.ports.last,
-        rule: peer.reference,
-    };
-    Ok(())
+fn list_bytes(list: &RuleList) -> Vec<u8> {
+    let entries = list.entries.iter().map(|entry| entry.0);
+    std::iter::once(list.operations)
+        .chain(entries)
+        .flat_map(u32::to_le_bytes)
+        .collect()
+}
+
+/// Whether a network holds an address of this machine to which an
+/// unspecified one leads.
+fn unspecified_leads_into(network: Network) -> [Option<[u8; 16]>; 2] {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+    let holds = |address: [u8; 16]| network.contains_bits(address, 128);
+    let ipv4 = holds(Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets());
+    let ipv6 = holds(Ipv6Addr::LOCALHOST.octets());
+    [
+        (ipv4).then(|| Ipv4Addr::UNSPECIFIED.to_ipv6_mapped().octets()),
+        // `::` reaches `::1`, and `127.0.0.1` by a socket of both families.
+        (ipv4 || ipv6).then(|| Ipv6Addr::UNSPECIFIED.octets()),
+    ]
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy;
-    use aegisbpf_abi::verdict::port_rule;
-    use proptest::prelude::*;
-    use std::path::Path;
-
-    fn canary() -> CanaryObjects {
-        CanaryObjects {
-            open: Resolved::default(),
-            exec: Resolved::default(),
-            address: crate::canary::ADDRESS.to_ipv6_mapped().octets(),
-        }
-    }
-
-    fn image_of(text: &str) -> Result<Image, ImageError> {
-        let policy = policy::parse(Path::new("p"), text).unwrap();
-        let modes = Modes::for_policy(&policy, Mode::Enforce);
-        build(&policy, &BTreeMap::new(), modes, &canary())
-    }
-
-    /// What the maps say, looked up as the kernel does.
-    fn lookup(image: &Image, address: u128, port: u16) -> Option<u32> {
-        let key = address.to_be_bytes();
-        if let Some(rules) = image.addresses.get(&key) {
-            let rule = port_rule(rules, port);
-            if !rule.is_none() {
-                return rule.index();
-            }
-        }
-        let longest = image
-            .networks
-            .iter()
-            .filter(|((network, prefix), _)| {
-                (0..*prefix).all(|bit| {
-                    let shift = 127 - bit;
-                    (u128::from_be_bytes(*network) >> shift) & 1 == (address >> shift) & 1
-                })
-            })
-            .max_by_key(|((_, prefix), _)| *prefix)?;
-        port_rule(longest.1, port).index()
-    }
-
-    #[test]
-    fn a_domain_without_rules_is_off() {
-        let image = image_of(r#"{"version":1,"rules":[{"id":"a","deny":{"open":{"path":"/x"}}}]}"#)
-            .unwrap();
-        assert_eq!(
-            Domain::ALL.map(|domain| image.modes.of(domain)),
-            [Mode::Enforce, Mode::Off, Mode::Off]
-        );
-    }
-
-    #[test]
-    fn the_digest_changes_with_the_mode_and_with_any_rule() {
-        let base =
-            image_of(r#"{"version":1,"rules":[{"id":"a","deny":{"connect":{"to":"10.0.0.1"}}}]}"#)
-                .unwrap();
-        let mut audit = base.clone();
-        audit.modes.network = Mode::Audit;
-        let port = image_of(
-            r#"{"version":1,"rules":[{"id":"a","deny":{"connect":{"to":"10.0.0.1","port":1}}}]}"#,
-        )
-        .unwrap();
-        assert_eq!(base.digest(), base.clone().digest());
-        assert_ne!(base.digest(), audit.digest());
-        assert_ne!(base.digest(), port.digest());
-    }
-
-    #[test]
-    fn too_many_ranges_in_one_network_are_refused_by_name() {
-        let rules: Vec<String> = (0..9)
-            .map(|port| {
-                format!(
-                    r#"{{"id":"r{port}","deny":{{"connect":{{"to":"10.0.0.0/8","port":{port}}}}}}}"#
-                )
-            })
-            .collect();
-        let text = format!(r#"{{"version":1,"rules":[{}]}}"#, rules.join(","));
-        assert_eq!(
-            image_of(&text).unwrap_err(),
-            ImageError::PortRanges { rule: "r8".into() }
-        );
-    }
-
-    proptest! {
-        /// The oracle reads the policy's own words: is there any rule whose
-        /// network holds the address and whose ports hold the port?
-        #[test]
-        fn the_maps_deny_exactly_what_some_rule_denies(
-            nets in prop::collection::vec((0_u8..=3, 24_u8..=32, 0_u16..4, 0_u16..4), 0..5),
-            peer in 0_u8..=7,
-            port in 0_u16..5,
-        ) {
-            let spec: Vec<(u32, u8, u16, u16)> = nets
-                .into_iter()
-                .map(|(last, prefix, a, b)| {
-                    let mask = if prefix == 32 { u32::MAX } else { !(u32::MAX >> prefix) };
-                    ((0x0a00_0000 | u32::from(last)) & mask, prefix, a.min(b), a.max(b))
-                })
-                .collect();
-            let rules: Vec<String> = spec
-                .iter()
-                .enumerate()
-                .map(|(index, (net, prefix, first, last))| {
-                    let net = std::net::Ipv4Addr::from(*net);
-                    format!(r#"{{"id":"r{index}","deny":{{"connect":{{"to":"{net}/{prefix}","port":"{first}-{last}"}}}}}}"#)
-                })
-                .collect();
-            let image = image_of(&format!(r#"{{"version":1,"rules":[{}]}}"#, rules.join(","))).unwrap();
-            let address = 0x0a00_0000 | u32::from(peer);
-            let denied = spec.iter().any(|(net, prefix, first, last)| {
-                (u64::from(address) >> (32 - prefix)) == (u64::from(*net) >> (32 - prefix))
-                    && (*first..=*last).contains(&port)
-            });
-            let found = lookup(&image, 0xffff_0000_0000 | u128::from(address), port);
-            prop_assert_eq!(found.is_some(), denied, "{:?}", found);
-        }
-    }
-}
+mod tests;

@@ -3,12 +3,13 @@
 use std::{path::PathBuf, process};
 
 use aegisbpf::{
+    canary,
+    cli::{self, PolicyCommand},
     daemon::{self, DaemonError, Settings},
     detach::{self, DetachError},
     exit_code::ExitCode,
     health,
     lock::{Lock, LockError},
-    paths,
 };
 use aegisbpf_abi::Mode;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -45,9 +46,10 @@ enum Command {
         after_help = "Example:\n  aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode audit"
     )]
     Run {
-        /// The policy (YAML).
-        #[arg(long, value_name = "FILE", default_value = paths::POLICY)]
-        policy: PathBuf,
+        /// The policy (YAML). Without it the stored one, as `policy apply` left
+        /// it; where none is stored, /etc/aegisbpf/policy.yaml.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
         /// What to do about an operation that a rule denies.
         #[arg(long)]
         mode: ModeArgument,
@@ -58,11 +60,16 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look at policies, bring them into force, take them back, and sign them.
+    Policy(PolicyCommand),
     /// End enforcement: detach every hook and drop every map.
     Detach,
     /// Do nothing: what the canary's program runs when it is not denied.
     #[command(hide = true)]
     Canary {
+        /// Try this operation under the name of the canary.
+        #[arg(long = "try", hide = true)]
+        operation: Option<String>,
         #[arg(hide = true)]
         _script: Option<PathBuf>,
     },
@@ -80,7 +87,12 @@ fn main() -> process::ExitCode {
     match Cli::parse().command {
         Command::Run { policy, mode } => run(policy, mode).into(),
         Command::Health { json } => show_health(json),
+        Command::Policy(command) => cli::run(command).into(),
         Command::Detach => end_enforcement().into(),
+        Command::Canary {
+            operation: Some(operation),
+            ..
+        } => process::exit(canary::as_child(&operation)),
         Command::Canary { .. } => ExitCode::Ok.into(),
     }
 }
@@ -90,7 +102,7 @@ fn fail(code: ExitCode, message: &dyn std::fmt::Display) -> ExitCode {
     code
 }
 
-fn run(policy: PathBuf, mode: ModeArgument) -> ExitCode {
+fn run(policy: Option<PathBuf>, mode: ModeArgument) -> ExitCode {
     let _lock = match take_lock() {
         Ok(lock) => lock,
         Err(code) => return code,
@@ -118,7 +130,7 @@ fn run(policy: PathBuf, mode: ModeArgument) -> ExitCode {
     };
     match runtime.block_on(daemon::run(&settings)) {
         Ok(()) => ExitCode::Ok,
-        Err(DaemonError::Start(error)) => fail(error.exit_code(), &error),
+        Err(DaemonError::Start(refusal)) => fail(refusal.code, &refusal.reason),
         Err(error) => fail(ExitCode::Internal, &error),
     }
 }

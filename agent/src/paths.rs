@@ -11,3 +11,9 @@ pub const RUNTIME: &str = "/run/aegisbpf";
 pub const STATE: &str = "/var/lib/aegisbpf";
 /// The policy that is read when none is named.
 pub const POLICY: &str = "/etc/aegisbpf/policy.yaml";
+/// Keys whose signatures on policies are believed.
+pub const TRUST: &str = "/etc/aegisbpf/trust.toml";
+/// Where the daemon is asked.
+pub const CONTROL: &str = "/run/aegisbpf/control.sock";
+/// Every policy that was applied, and the record of it.
+pub const HISTORY: &str = "/var/lib/aegisbpf/history";

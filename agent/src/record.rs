@@ -7,14 +7,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use aegisbpf_abi::{Event, Mode, Operation, Verdict};
+use aegisbpf_abi::{Domain, Effect, Event, Mode};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use crate::{
     image::Modes,
-    kernel::{counters::Counters, generation::Mechanism},
-    policy::Domain,
+    kernel::{counters::Counters, programs::Mechanism},
 };
 
 /// One line.
@@ -47,8 +46,8 @@ pub enum Record<'a> {
         ring: &'static str,
         /// Number in the ring.
         seq: u64,
-        /// `file`, `exec` or `network`.
-        domain: Domain,
+        /// `file`, `exec`, `network` or `kernel`.
+        domain: &'static str,
         /// `denied` or `would-deny`.
         verdict: &'static str,
     },
@@ -115,15 +114,18 @@ pub struct Denial<'a> {
     pub lost_before: u64,
     /// Nanoseconds since 1970.
     pub time_unix_ns: u64,
-    /// `file`, `exec` or `network`.
-    pub domain: Domain,
-    /// `open`, `exec` or `connect`.
+    /// `file`, `exec`, `network` or `kernel`.
+    pub domain: &'static str,
+    /// Such as `read`, `exec` or `connect`.
     pub operation: &'static str,
     /// Id of the rule; absent when a policy decided that this process does
-    /// not know.
+    /// not know, or no rule did (see `reason`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<&'a str>,
-    /// `denied` or `would-deny`.
+    /// Why it was denied without a rule: `too-deep` or `unreadable`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// `denied`, `killed`, `would-deny` or `audited`.
     pub verdict: &'static str,
     /// `enforce`, `audit` or `fallback`.
     pub mode: &'static str,
@@ -174,21 +176,24 @@ pub struct Peer {
 /// State of each domain: `enforce`, `audit`, `fallback` or `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Domains {
-    /// Opening files.
+    /// Files and folders.
     pub file: &'static str,
-    /// Executing files.
+    /// Programs.
     pub exec: &'static str,
-    /// Connecting sockets.
+    /// Sockets.
     pub network: &'static str,
+    /// The kernel itself.
+    pub kernel: &'static str,
 }
 
 impl Domains {
     /// As they are under these modes and this mechanism.
     pub const fn new(modes: &Modes, mechanism: Mechanism) -> Self {
         Self {
-            file: state(modes.file, mechanism),
-            exec: state(modes.exec, mechanism),
-            network: state(modes.network, mechanism),
+            file: state(modes.of(Domain::File), mechanism),
+            exec: state(modes.of(Domain::Exec), mechanism),
+            network: state(modes.of(Domain::Network), mechanism),
+            kernel: state(modes.of(Domain::Kernel), mechanism),
         }
     }
 }
@@ -203,21 +208,22 @@ pub const fn state(mode: Mode, mechanism: Mechanism) -> &'static str {
     }
 }
 
-/// The name of an operation.
-pub const fn operation_name(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Open => "open",
-        Operation::Exec => "exec",
-        Operation::Connect => "connect",
+/// The name of a verdict that is reported.
+pub const fn verdict_name(effect: u8) -> &'static str {
+    match effect {
+        _ if effect == Effect::Audit as u8 => "audited",
+        _ if effect == Effect::WouldDeny as u8 => "would-deny",
+        _ if effect == Effect::Kill as u8 => "killed",
+        _ => "denied",
     }
 }
 
-/// The name of a verdict that is reported.
-pub const fn verdict_name(verdict: u8) -> &'static str {
-    if verdict == Verdict::Deny as u8 {
-        "denied"
-    } else {
-        "would-deny"
+/// The state in which a domain was when it decided.
+pub const fn mode_name(mechanism: Mechanism, effect: u8) -> &'static str {
+    match mechanism {
+        Mechanism::Tracepoints => "fallback",
+        Mechanism::Lsm if effect == Effect::WouldDeny as u8 => "audit",
+        Mechanism::Lsm => "enforce",
     }
 }
 

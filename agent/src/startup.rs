@@ -1,36 +1,38 @@
 //! The one order in which a policy comes into force, at the start and at a
 //! reload:
 //!
-//! read → check → can this kernel do it? → resolve → image → adopt or load →
-//! attach → read back → switch → canary → remove the old generation.
+//! check → can this kernel do it? → resolve → image → adopt, or fill maps →
+//! read back → attach → switch → canary → detach what is not needed any more.
 //!
-//! Until the switch the old generation decides; when the canary fails, it is
+//! Until the switch the old policy decides; when the canary fails, it is
 //! given the word back.
 
-use std::{collections::BTreeMap, fmt::Write as _, io, path::Path};
+use std::{fmt::Write as _, io, path::Path};
 
-use aegisbpf_abi::Mode;
+use aegisbpf_abi::{ABI_VERSION, Active, Domain, Meta, Mode};
 use thiserror::Error;
 
 use crate::{
     canary::{self, CanaryError},
+    control::Refusal,
     exit_code::ExitCode,
-    image::{self, Image, ImageError, Modes},
+    fallback,
+    image::{self, Image, ImageError, Modes, Objects, ResolvedSubject},
     kernel::{
         facts::{self, LsmObstacle},
-        generation::{self, Generation, GenerationError, Mechanism},
+        identify::Kernel,
         pins,
+        policy_maps::{PolicyMaps, PolicyMapsError},
+        programs::{Attached, Mechanism, Programs, ProgramsError, attached, own_folder},
+        tracepoints::Tracepoints,
     },
-    policy::{Policy, PolicyError, parse},
-    resolve::{ResolveError, Resolved, Resolver},
+    policy::{self, FileObject, Policy, Target, model},
+    resolve::{ResolveError, Resolver},
 };
 
 /// Why a policy did not come into force. What was in force before still is.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The policy makes no sense.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
     /// Rules about paths that stand for nothing.
     #[error("the policy cannot be applied:{}", list(.0))]
     Unresolved(Vec<(String, ResolveError)>),
@@ -57,9 +59,12 @@ pub enum StartError {
         /// All rules.
         rules: Vec<String>,
     },
-    /// The kernel refused.
+    /// The kernel refused the programs.
     #[error(transparent)]
-    Generation(#[from] GenerationError),
+    Programs(#[from] ProgramsError),
+    /// The kernel refused the maps.
+    #[error(transparent)]
+    Maps(#[from] PolicyMapsError),
     /// The hooks do not decide as they should.
     #[error("the policy was taken back: {0}")]
     Canary(#[from] CanaryError),
@@ -86,14 +91,22 @@ impl StartError {
     /// The exit status that says it.
     pub const fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Policy(_) | Self::Unresolved(_) | Self::Image(_) => ExitCode::PolicyRefused,
+            Self::Unresolved(_) | Self::Image(_) => ExitCode::PolicyRefused,
             Self::CannotEnforce { .. }
             | Self::NoBpf { .. }
             | Self::Canary(_)
-            | Self::Generation(GenerationError::Layout(_)) => ExitCode::CannotEnforce,
-            Self::Generation(GenerationError::Verifier { .. }) => ExitCode::VerifierRefused,
-            Self::Generation(_) | Self::Io { .. } => ExitCode::Internal,
+            | Self::Programs(
+                ProgramsError::Layout(_) | ProgramsError::NoHook { .. } | ProgramsError::NoContent,
+            ) => ExitCode::CannotEnforce,
+            Self::Programs(ProgramsError::Verifier { .. }) => ExitCode::VerifierRefused,
+            Self::Programs(_) | Self::Maps(_) | Self::Io { .. } => ExitCode::Internal,
         }
+    }
+}
+
+impl From<StartError> for Refusal {
+    fn from(error: StartError) -> Self {
+        Self::new(error.exit_code(), error)
     }
 }
 
@@ -102,26 +115,41 @@ impl StartError {
 pub struct InForce {
     /// Its rules.
     pub policy: Policy,
-    /// Its mode in each domain.
+    /// The mode of each domain.
     pub modes: Modes,
+    /// Where each rule comes from that an event can name.
+    pub origins: Vec<image::Origin>,
+    /// The word that put it in force.
+    pub active: Active,
+    /// What it is.
+    pub meta: Meta,
+    /// Pinned hooks; none for tracepoints, which cannot be pinned.
+    pub attached: Vec<Attached>,
+    /// Whether it was there already.
+    pub adopted: bool,
+}
+
+/// What brings policies into force, and keeps what it needs for the next.
+#[derive(Debug)]
+pub struct Enforcer {
+    mode: Mode,
     /// How it sees what happens.
     pub mechanism: Mechanism,
     /// Why it is not the LSM hooks.
     pub obstacle: Option<LsmObstacle>,
-    /// Programs and maps.
-    pub generation: Generation,
-    /// Whether they were there already.
-    pub adopted: bool,
+    programs: Programs,
+    tracepoints: Tracepoints,
+    maps: PolicyMaps,
 }
 
 /// Bring a policy into force, in place of the one that is, if any.
-pub fn bring_into_force(path: &Path, mode: Mode) -> Result<InForce, StartError> {
-    let before = generation::active()?;
-    let attempted = attempt(path, mode, before);
+pub fn start(policy: Policy, mode: Mode) -> Result<(Enforcer, InForce), StartError> {
+    let nothing_before = folder_in_force()?.is_none();
+    let attempted = attempt(policy, mode);
     match &attempted {
-        Ok(new) => remove_all_but(new.generation.number),
+        Ok(_) => remove_other_programs(),
         // Nothing was in force, so nothing stays.
-        Err(_) if before == 0 => pins::remove_all().map_err(|source| StartError::Io {
+        Err(_) if nothing_before => pins::remove_all().map_err(|source| StartError::Io {
             what: "cannot remove what a refused policy left",
             source,
         })?,
@@ -130,109 +158,262 @@ pub fn bring_into_force(path: &Path, mode: Mode) -> Result<InForce, StartError> 
     attempted
 }
 
-fn attempt(path: &Path, mode: Mode, before: u64) -> Result<InForce, StartError> {
-    let policy = parse::read(path)?;
-    let modes = Modes::for_policy(&policy, mode);
-    let rules = || policy.rules.iter().map(|rule| rule.id.clone()).collect();
-    facts::bpffs()
-        .and_then(|()| facts::programs_load())
-        .map_err(|problem| StartError::NoBpf {
-            problem,
-            rules: rules(),
-        })?;
-    let obstacle = facts::lsm().err();
-    let mechanism = match (&obstacle, mode) {
-        (None, _) => Mechanism::Lsm,
-        (Some(obstacle), Mode::Enforce) => {
-            return Err(StartError::CannotEnforce {
-                obstacle: obstacle.clone(),
-                rules: rules(),
-            });
-        }
-        (Some(_), _) => Mechanism::Tracepoints,
-    };
-    let resolver = Resolver::new().map_err(|source| StartError::Io {
-        what: "cannot read the mount table",
-        source,
-    })?;
-    let resolved = match mechanism {
-        Mechanism::Lsm => resolve(&policy, &resolver)?,
-        Mechanism::Tracepoints => BTreeMap::new(),
-    };
-    let canary = canary::prepare(&resolver)?;
-    let image = image::build(&policy, &resolved, modes, &canary)?;
-    let (generation, adopted) = switch(&image, mechanism, before)?;
-    Ok(InForce {
-        policy,
-        modes,
-        mechanism,
-        obstacle,
-        generation,
-        adopted,
-    })
+fn attempt(policy: Policy, mode: Mode) -> Result<(Enforcer, InForce), StartError> {
+    let mut enforcer = Enforcer::new(&policy, mode)?;
+    let in_force = enforcer.bring_into_force(policy)?;
+    Ok((enforcer, in_force))
 }
 
-fn resolve(policy: &Policy, resolver: &Resolver) -> Result<BTreeMap<usize, Resolved>, StartError> {
-    let mut found = BTreeMap::new();
+/// The programs whose policy is in force, whatever their version.
+pub fn folder_in_force() -> Result<Option<(pins::Folder, Active)>, StartError> {
+    let folders = pins::folders().map_err(|source| StartError::Io {
+        what: "cannot list what is pinned",
+        source,
+    })?;
+    for folder in folders {
+        let active = PolicyMaps::new(folder.clone()).active()?;
+        if active != Active::NONE {
+            return Ok(Some((folder, active)));
+        }
+    }
+    Ok(None)
+}
+
+/// Programs of other versions: those that were replaced, and what an
+/// interrupted start left.
+fn remove_other_programs() {
+    for folder in pins::folders().unwrap_or_default() {
+        if folder != own_folder()
+            && let Err(error) = folder.remove()
+        {
+            let path = folder.path().display();
+            eprintln!("aegisbpf: cannot remove {path}, which does not decide: {error}");
+        }
+    }
+}
+
+impl Enforcer {
+    fn new(policy: &Policy, mode: Mode) -> Result<Self, StartError> {
+        let rules = || policy.rules.iter().map(|rule| rule.id.clone()).collect();
+        facts::bpffs()
+            .and_then(|()| facts::programs_load())
+            .map_err(|problem| StartError::NoBpf {
+                problem,
+                rules: rules(),
+            })?;
+        let obstacle = facts::lsm().err();
+        let mechanism = match (&obstacle, mode) {
+            (None, _) => Mechanism::Lsm,
+            (Some(obstacle), Mode::Enforce) => {
+                return Err(StartError::CannotEnforce {
+                    obstacle: obstacle.clone(),
+                    rules: rules(),
+                });
+            }
+            (Some(_), _) => Mechanism::Tracepoints,
+        };
+        Ok(Self {
+            mode,
+            mechanism,
+            obstacle,
+            programs: Programs::open(mechanism)?,
+            tracepoints: Tracepoints::default(),
+            maps: PolicyMaps::new(own_folder()),
+        })
+    }
+
+    /// Bring a policy into force in place of the one that is.
+    pub fn bring_into_force(&mut self, policy: Policy) -> Result<InForce, StartError> {
+        let modes = Modes::for_policy(&policy, self.mode);
+        canary::prepare()?;
+        let image = match self.mechanism {
+            Mechanism::Lsm => self.image_of_objects(&policy, modes)?,
+            Mechanism::Tracepoints => {
+                let objects = Objects::default();
+                let mut image = image::build(&policy, &objects, modes, &canary::names_only())?;
+                image.add_names(fallback::paths(&policy).iter().map(AsRef::as_ref));
+                // The canary tries no more than this can see.
+                image.needs.operations = image.needs.operations.and(fallback::SEEN);
+                image
+            }
+        };
+        let meta = self.meta(&image);
+        let before = self.maps.active()?;
+        let adopted = self.can_adopt(before, &image, &meta);
+        let active = if adopted {
+            canary::run(&image.modes, &image.needs)?;
+            before
+        } else {
+            self.switch(before, &image, &meta)?
+        };
+        Ok(InForce {
+            attached: attached(self.programs.folder())?,
+            policy,
+            modes: image.modes,
+            origins: image.origins,
+            active,
+            meta,
+            adopted,
+        })
+    }
+
+    fn image_of_objects(&mut self, policy: &Policy, modes: Modes) -> Result<Image, StartError> {
+        let mut kernel = Kernel::new(&mut self.programs)?;
+        let mut resolver = Resolver::new(&mut kernel).map_err(|source| StartError::Io {
+            what: "cannot read the mount table",
+            source,
+        })?;
+        let canary = canary::objects(&mut resolver)?;
+        let objects = resolve(policy, &mut resolver)?;
+        Ok(image::build(policy, &objects, modes, &canary)?)
+    }
+
+    fn meta(&self, image: &Image) -> Meta {
+        Meta {
+            abi: ABI_VERSION,
+            mechanism: self.mechanism.number(),
+            modes: Domain::ALL.map(|domain| image.modes.of(domain) as u32),
+            rules: u32::try_from(image.rules.len()).unwrap_or(u32::MAX),
+            reserved: 0,
+            hooks: self.programs.bits_of(&image.needs),
+            digest: image.digest(),
+        }
+    }
+
+    /// Whether what is pinned is exactly what would be made: the same rules on
+    /// the same objects in the same modes, every hook attached, every map as
+    /// it should be.
+    fn can_adopt(&self, active: Active, image: &Image, meta: &Meta) -> bool {
+        let hooks = self.programs.folder().links().unwrap_or_default();
+        self.mechanism == Mechanism::Lsm
+            && active != Active::NONE
+            && active == image.active(active.generation())
+            && image
+                .needs
+                .hooks()
+                .all(|hook| self.programs.lacks(hook) || hooks.iter().any(|name| name == hook.name))
+            && self.maps.verify(active, image, meta).is_ok()
+    }
+
+    fn switch(&mut self, before: Active, image: &Image, meta: &Meta) -> Result<Active, StartError> {
+        let last = match folder_in_force()? {
+            Some((_, active)) => active.generation().max(before.generation()),
+            None => before.generation(),
+        };
+        // The slot of the policy in force is never written to.
+        let mut next = last + 1;
+        if before != Active::NONE && image.active(next).slot() == before.slot() {
+            next += 1;
+        }
+        let active = image.active(next);
+        self.maps.fill(active, image, meta)?;
+        self.maps.verify(active, image, meta)?;
+        match self.mechanism {
+            Mechanism::Lsm => self.programs.attach(&image.needs)?,
+            Mechanism::Tracepoints => self.tracepoints.attach(&mut self.programs, &image.modes)?,
+        }
+        self.maps.activate(active)?;
+        if let Err(problem) = canary::run(&image.modes, &image.needs) {
+            self.maps.activate(before)?;
+            return Err(problem.into());
+        }
+        self.maps.wait_for_programs(active)?;
+        if before != Active::NONE {
+            self.maps.empty(before.slot())?;
+        }
+        self.programs.detach_all_but(&image.needs)?;
+        Ok(active)
+    }
+}
+
+fn resolve(policy: &Policy, resolver: &mut Resolver<'_>) -> Result<Objects, StartError> {
+    let mut objects = Objects {
+        devices: resolver.devices().into_iter().collect(),
+        ..Objects::default()
+    };
     let mut problems = Vec::new();
     for (index, rule) in policy.rules.iter().enumerate() {
-        let Some(path) = rule.target.path() else {
-            continue;
-        };
-        match resolver.resolve(path.as_path()) {
-            Ok(resolved) => {
-                found.insert(index, resolved);
+        match resolve_rule(&rule.target, resolver) {
+            Ok(found) if found.is_empty() => {}
+            Ok(found) => {
+                objects.files.insert(index, found);
             }
             Err(problem) => problems.push((rule.id.clone(), problem)),
         }
+        for subject in rule.scope.iter().chain(&rule.except) {
+            match resolve_subject(subject, resolver) {
+                Ok(found) => {
+                    objects.subjects.insert(subject.clone(), found);
+                }
+                Err(problem) => problems.push((rule.id.clone(), problem)),
+            }
+        }
+    }
+    let own = [Path::new("/proc/self/exe"), Path::new("/proc/1/exe")];
+    let named = policy.never_deny.iter().map(policy::AbsolutePath::as_path);
+    for path in own.into_iter().chain(named) {
+        match resolver.existing(path, "`never-deny` names programs that exist") {
+            Ok(key) => objects.never_deny.push(key),
+            Err(problem) => problems.push(("never-deny".to_owned(), problem)),
+        }
     }
     if problems.is_empty() {
-        Ok(found)
+        Ok(objects)
     } else {
         Err(StartError::Unresolved(problems))
     }
 }
 
-fn switch(
-    image: &Image,
-    mechanism: Mechanism,
-    before: u64,
-) -> Result<(Generation, bool), StartError> {
-    if before != 0
-        && mechanism == Mechanism::Lsm
-        && let Some(adopted) = generation::adopt(before, image)
-    {
-        canary::run(&image.modes)?;
-        return Ok((adopted, true));
+fn resolve_rule(
+    target: &Target,
+    resolver: &mut Resolver<'_>,
+) -> Result<Vec<crate::resolve::Resolved>, ResolveError> {
+    use crate::policy::Programs as Executed;
+    match target {
+        Target::File {
+            object: FileObject::Path(path),
+            ..
+        }
+        | Target::Exec(Executed::Path(path)) => Ok(vec![resolver.resolve(path.as_path())?]),
+        Target::File {
+            object: FileObject::Subtree(path),
+            ..
+        }
+        | Target::Exec(Executed::Subtree(path)) => {
+            Ok(vec![resolver.resolve_subtree(path.as_path())?])
+        }
+        Target::Exec(Executed::AllBut(paths)) => paths
+            .iter()
+            .map(|path| {
+                let needed = "an allow-list names programs that exist";
+                resolver.existing(path.as_path(), needed)?;
+                resolver.resolve(path.as_path())
+            })
+            .collect(),
+        Target::File {
+            object: FileObject::Inode { .. },
+            ..
+        }
+        | Target::Exec(Executed::Sha256(_))
+        | Target::Network { .. }
+        | Target::Kernel { .. } => Ok(Vec::new()),
     }
-    let last = pins::generations()
-        .map_err(|source| StartError::Io {
-            what: "cannot list the generations",
-            source,
-        })?
-        .into_iter()
-        .max()
-        .unwrap_or(0);
-    let loaded = generation::load(last.max(before) + 1, image, mechanism)?;
-    generation::activate(loaded.number)?;
-    if let Err(problem) = canary::run(&image.modes) {
-        generation::activate(before)?;
-        let number = loaded.number;
-        drop(loaded);
-        let _ = pins::remove_generation(number);
-        return Err(problem.into());
-    }
-    Ok((loaded, false))
 }
 
-/// Generations that do not speak: the one that was replaced, and what an
-/// interrupted start left.
-fn remove_all_but(number: u64) {
-    for other in pins::generations().unwrap_or_default() {
-        if other != number
-            && let Err(error) = pins::remove_generation(other)
-        {
-            eprintln!("aegisbpf: cannot remove generation {other}, which does not speak: {error}");
-        }
-    }
+fn resolve_subject(
+    subject: &model::Subject,
+    resolver: &mut Resolver<'_>,
+) -> Result<ResolvedSubject, ResolveError> {
+    let program = subject
+        .program
+        .as_ref()
+        .map(|path| resolver.existing(path.as_path(), "a subject names a program that exists"));
+    let cgroup = subject
+        .cgroup
+        .as_ref()
+        .map(|path| resolver.cgroup(path.as_path()));
+    Ok(ResolvedSubject {
+        program: program.transpose()?,
+        cgroup: cgroup.transpose()?,
+    })
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness_proto::{Facts, GuestMessage, PROTOCOL_VERSION, wire};
+use harness_proto::{Facts, Feature, GuestMessage, PROTOCOL_VERSION, wire};
 use kernel_matrix::Capability;
 
 use crate::{
@@ -178,10 +178,21 @@ fn explain(silence: Silence, machine: Box<dyn Booted>) -> BootFailure {
 /// far as it says anything.
 pub fn check_facts(facts: &Facts, expected: &BTreeSet<Capability>) -> Result<(), Outcome> {
     let has_bpf_lsm = facts.bpf && facts.btf && facts.lsm.iter().any(|lsm| lsm == "bpf");
+    // Of the hooks, a kernel whose LSM programs never run has none.
+    let has = |capability, feature| {
+        let hidden = Capability::is_of_lsm_programs(capability) && !has_bpf_lsm;
+        (capability, facts.features.contains(&feature) && !hidden)
+    };
     for (capability, found) in [
         (Capability::Bpf, facts.bpf),
         (Capability::Btf, facts.btf),
         (Capability::BpfLsm, has_bpf_lsm),
+        has(Capability::SleepableLsm, Feature::SleepableLsm),
+        has(Capability::ImaFileHash, Feature::ImaFileHash),
+        has(Capability::UsernsCreate, Feature::UsernsCreate),
+        has(Capability::IoUring, Feature::IoUring),
+        has(Capability::Overlay, Feature::Overlay),
+        has(Capability::RamDisk, Feature::RamDisk),
     ] {
         let wanted = expected.contains(&capability);
         if wanted != found {
@@ -260,6 +271,7 @@ mod tests {
                 lsm: lsm.split(',').map(str::to_owned).collect(),
                 bpf,
                 btf,
+                features: BTreeSet::new(),
             };
             let checked = check_facts(&facts, expected);
             assert_eq!(checked.is_ok(), agrees, "{lsm} {bpf} {btf}");

@@ -53,8 +53,13 @@ impl Cell {
             || format!("--kernel {kernel}"),
             |image| format!("--kernel-image {}", quoted(&image.display().to_string())),
         );
+        // The one that is run when none is named.
+        let agent = match self.agent.as_str() {
+            "aegisbpf" => String::new(),
+            other => format!(" --agent {other}"),
+        };
         format!(
-            "cargo xtask e2e --tier nightly {which} --boot-mode {boot_mode} --scenario {}",
+            "cargo xtask e2e --tier nightly {which} --boot-mode {boot_mode} --scenario {}{agent}",
             self.scenario
         )
     }

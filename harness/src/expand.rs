@@ -4,22 +4,30 @@
 //! setup → control → steps → negative → release
 //! ```
 //!
-//! *control*: every probe that must be denied is allowed without the agent.
+//! *control*: every probe that must be refused is allowed without the agent.
 //! *negative*: it is allowed again with the agent running but the rules gone.
 //! *release*: the agent is stopped and detached, and the kernel holds no BPF
 //! link any more. Cells whose scenario denies nothing have neither control nor
 //! negative; cells that never start the agent have no release.
 
-use harness_proto::{Action, Exit, PROBE_PATH, Probe};
+mod making;
+mod teeth;
+mod without_agent;
+
+use harness_proto::{Action, Exit};
 use scenarios::{
-    Expect, Mode, Rule, Scenario, Setup, StartExpect, Step,
+    Expect, Mode, Scenario, Setup, StartExpect, Step,
     schema::{LinksExpect, Lost, PauseSignal, ReloadExpect, Ring, SignalName},
 };
 use serde_json::Value;
 use thiserror::Error;
 
+use making::making;
+use teeth::Tooth;
+pub use without_agent::expand_without_agent;
+
 use crate::{
-    adapter::Adapter,
+    adapter::{Adapter, PolicyFile, Rules},
     expectation::{Blame, Expectation, Phase, PlannedAction, Program},
     outcome::FailCode,
 };
@@ -49,9 +57,11 @@ pub struct ExpandError {
 /// Expand a scenario for an agent.
 pub fn expand(scenario: &Scenario, adapter: &dyn Adapter) -> Result<Program, ExpandError> {
     let mut expansion = Expansion::new(scenario, adapter);
-    expansion.setup();
-    let denied = denied_probes(scenario);
-    expansion.teeth(&denied, Phase::Control);
+    for setup in &scenario.setup {
+        expansion.make(setup);
+    }
+    let teeth = teeth::of(scenario);
+    expansion.teeth(&teeth, Phase::Control);
     expansion.phase = Phase::Steps;
     for (index, step) in scenario.steps.iter().enumerate() {
         expansion.source = Some(index);
@@ -62,32 +72,15 @@ pub fn expand(scenario: &Scenario, adapter: &dyn Adapter) -> Result<Program, Exp
         })?;
     }
     expansion.source = None;
-    if !denied.is_empty() {
+    if !teeth.is_empty() {
         expansion.phase = Phase::Negative;
         expansion.remove_rules();
-        expansion.teeth(&denied, Phase::Negative);
+        expansion.teeth(&teeth, Phase::Negative);
     }
     expansion.release();
     Ok(Program {
         actions: expansion.actions,
     })
-}
-
-/// The probes that need teeth, once each, with the step that has them.
-fn denied_probes(scenario: &Scenario) -> Vec<(usize, &Probe)> {
-    let mut probes: Vec<(usize, &Probe)> = Vec::new();
-    for (index, step) in scenario.steps.iter().enumerate() {
-        if let Step::Probe {
-            probe,
-            expect: Expect::Denied(_),
-            no_teeth: None,
-        } = step
-            && !probes.iter().any(|(_, known)| *known == probe)
-        {
-            probes.push((index, probe));
-        }
-    }
-    probes
 }
 
 /// What is known of the agent at some point of the program.
@@ -134,33 +127,18 @@ impl<'a> Expansion<'a> {
         });
     }
 
-    fn setup(&mut self) {
-        for setup in &self.scenario.setup {
-            let action = match setup.clone() {
-                Setup::File { path, content } => Action::WriteFile {
-                    path,
-                    content,
-                    mode: 0o644,
-                },
-                Setup::Folder { path } => Action::Mkdir { path },
-                Setup::Program { path } => Action::Copy {
-                    from: PROBE_PATH.into(),
-                    to: path,
-                },
-                Setup::Listener { transport, address } => Action::Listen { transport, address },
-            };
-            self.push(action, Expectation::Done(Blame::Harness));
-        }
+    fn make(&mut self, setup: &Setup) {
+        let (action, expectation) = making(setup);
+        self.push(action, expectation);
     }
 
-    fn teeth(&mut self, probes: &[(usize, &Probe)], phase: Phase) {
+    fn teeth(&mut self, teeth: &[Tooth<'_>], phase: Phase) {
         self.phase = phase;
-        for (index, probe) in probes {
-            self.source = Some(*index);
-            self.push(
-                Action::Probe((*probe).clone()),
-                Expectation::Verdict(Expect::Allowed),
-            );
+        for tooth in teeth {
+            self.source = Some(tooth.step);
+            for (action, expectation) in tooth.actions(phase == Phase::Control) {
+                self.push(action, expectation);
+            }
         }
         self.source = None;
     }
@@ -178,10 +156,21 @@ impl<'a> Expansion<'a> {
                 raw_policy,
                 expect,
             } => self.reload(&self.policy(without, raw_policy.as_deref()), *expect)?,
-            Step::Probe { probe, expect, .. } => self.push(
-                Action::Probe(probe.clone()),
+            Step::Probe {
+                probe,
+                run_as,
+                expect,
+                ..
+            } => self.push(
+                Action::Probe(teeth::task(probe, run_as)),
                 Expectation::Verdict(expect.clone()),
             ),
+            Step::Hold { .. } => {
+                if let Some(hold) = teeth::hold(step) {
+                    self.push(hold, Expectation::Verdict(Expect::Allowed));
+                }
+            }
+            Step::Make { make } => self.make(make),
             Step::Kill { signal } => self.kill(*signal)?,
             Step::Signal { signal } => self.signal(*signal)?,
             Step::Accounting {
@@ -217,24 +206,26 @@ impl<'a> Expansion<'a> {
         Ok(())
     }
 
-    fn policy(&self, without: &[String], raw: Option<&str>) -> String {
+    fn policy(&self, without: &[String], raw: Option<&str>) -> PolicyFile {
         if let Some(raw) = raw {
-            return raw.into();
+            return PolicyFile {
+                content: raw.into(),
+                blanks: Vec::new(),
+            };
         }
-        let rules: Vec<&Rule> = self
-            .scenario
-            .rules
-            .iter()
-            .filter(|rule| !without.contains(&rule.id))
-            .collect();
-        self.adapter.policy(&rules)
+        let rules = self.scenario.rules.iter();
+        self.adapter.policy(&Rules {
+            rules: rules.filter(|rule| !without.contains(&rule.id)).collect(),
+            never_deny: &self.scenario.never_deny,
+        })
     }
 
-    fn write_policy(&mut self, policy: &str) {
+    fn write_policy(&mut self, policy: &PolicyFile) {
         let action = Action::WriteFile {
             path: self.adapter.policy_path().into(),
-            content: policy.into(),
+            content: policy.content.clone(),
             mode: 0o600,
+            blanks: policy.blanks.clone(),
         };
         self.push(action, Expectation::Done(Blame::Harness));
     }
@@ -242,7 +233,7 @@ impl<'a> Expansion<'a> {
     fn start(
         &mut self,
         mode: Mode,
-        policy: &str,
+        policy: &PolicyFile,
         expect: &StartExpect,
     ) -> Result<(), &'static str> {
         self.write_policy(policy);
@@ -275,7 +266,7 @@ impl<'a> Expansion<'a> {
         Ok(())
     }
 
-    fn reload(&mut self, policy: &str, expect: ReloadExpect) -> Result<(), &'static str> {
+    fn reload(&mut self, policy: &PolicyFile, expect: ReloadExpect) -> Result<(), &'static str> {
         let name = self.running.clone().ok_or("reloads, but no agent runs")?;
         let reload = self.adapter.reload();
         self.push(
@@ -414,7 +405,7 @@ impl<'a> Expansion<'a> {
 
     /// Put a policy without rules in force, the cheaper way there is.
     fn remove_rules(&mut self) {
-        let empty = self.adapter.policy(&[]);
+        let empty = self.adapter.policy(&Rules::default());
         let put = if self.running.is_some() {
             self.reload(&empty, ReloadExpect::Applied)
         } else {
@@ -452,6 +443,8 @@ pub(crate) fn deadline_ms(action: &Action) -> u64 {
         | Action::WriteFile { .. }
         | Action::Copy { .. }
         | Action::Listen { .. }
+        | Action::MakeFiles { .. }
+        | Action::Hold { .. }
         | Action::Probe(_)
         | Action::Mark { .. }
         | Action::Signal { .. }

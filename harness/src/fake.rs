@@ -9,7 +9,8 @@ use std::{
 };
 
 use harness_proto::{
-    Action, Facts, GuestMessage, HostMessage, Observation, PROTOCOL_VERSION, Probe, Verdict, wire,
+    Action, Facts, GuestMessage, HostMessage, Observation, PROTOCOL_VERSION, Probe, Task, Verdict,
+    wire,
 };
 use kernel_matrix::BootMode;
 
@@ -90,6 +91,7 @@ fn facts() -> Facts {
         lsm: vec!["capability".into(), "bpf".into()],
         bpf: true,
         btf: true,
+        features: std::collections::BTreeSet::new(),
     }
 }
 
@@ -217,7 +219,10 @@ impl ToyAgent {
                 self.policy.clone_from(content);
                 Observation::Done
             }
-            Action::Probe(Probe::Open { path, .. }) => {
+            Action::Probe(Task {
+                probe: Probe::Open { path, .. },
+                ..
+            }) => {
                 let denies = self.running
                     && flaw != Flaw::AllowsAll
                     && self.policy.contains(&format!("\"{path}\""));

@@ -6,6 +6,7 @@
 //! | --- | --- | --- |
 //! | [`cell`] | scenario × kernel × boot mode × agent, and its names | yes |
 //! | [`plan`] | which cells run and which are skipped, and why | yes |
+//! | [`ability`] | what agents differ in | yes |
 //! | [`adapter`] | how an agent is configured, started and asked | yes |
 //! | [`expand`] | a scenario as a program for the guest, with its teeth | yes |
 //! | [`initramfs`] | the archive that the guest boots from | |
@@ -22,6 +23,7 @@
 //! | [`room`] | what to do when there is no room to write | yes |
 //! | [`interrupt`] | Ctrl-C | |
 
+pub mod ability;
 pub mod accel;
 pub mod adapter;
 pub mod atomic;
@@ -44,7 +46,7 @@ pub mod vm;
 #[cfg(test)]
 mod fake;
 
-pub use adapter::{Adapter, AegisBpf};
+pub use adapter::{Adapter, AegisBpf, Null};
 pub use cell::{Cell, Group};
 pub use outcome::{FailCode, InfraCode, Outcome, SkipReason};
 pub use plan::{Decision, Plan, PlannedCell};

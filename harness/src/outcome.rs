@@ -7,6 +7,8 @@ use kernel_matrix::Capability;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ability::Ability;
+
 /// What became of a cell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "outcome")]
@@ -147,20 +149,6 @@ pub enum SkipReason {
     AgentCannot(Ability),
 }
 
-/// What agents differ in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ability {
-    /// Deny opening a file.
-    OpenRule,
-    /// Deny executing a file.
-    ExecRule,
-    /// Deny connecting to an address.
-    ConnectRule,
-    /// Account for its events when it ends.
-    Account,
-}
-
 impl Outcome {
     /// Which of the five it is.
     pub const fn kind(&self) -> OutcomeKind {
@@ -242,7 +230,7 @@ macro_rules! display_as_serialised {
         }
     )*};
 }
-display_as_serialised!(OutcomeKind, FailCode, InfraCode, Ability);
+display_as_serialised!(OutcomeKind, FailCode, InfraCode);
 
 #[cfg(test)]
 mod tests {

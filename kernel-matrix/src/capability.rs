@@ -22,17 +22,26 @@ pub enum Capability {
     ImaFileHash,
     /// Creating a user namespace is an LSM hook (6.1).
     UsernsCreate,
+    /// Things can be asked for through io_uring (5.1).
+    IoUring,
+    /// Overlays can be mounted without a module.
+    Overlay,
+    /// There are block devices in memory without a module.
+    RamDisk,
 }
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Bpf,
         Self::Btf,
         Self::BpfLsm,
         Self::SleepableLsm,
         Self::ImaFileHash,
         Self::UsernsCreate,
+        Self::IoUring,
+        Self::Overlay,
+        Self::RamDisk,
     ];
 
     /// The name in files and on the command line.
@@ -44,13 +53,29 @@ impl Capability {
             Self::SleepableLsm => "sleepable-lsm",
             Self::ImaFileHash => "ima-file-hash",
             Self::UsernsCreate => "userns-create",
+            Self::IoUring => "io-uring",
+            Self::Overlay => "overlay",
+            Self::RamDisk => "ram-disk",
+        }
+    }
+
+    /// Whether it has to do with BPF.
+    pub const fn is_of_bpf(self) -> bool {
+        match self {
+            Self::Bpf
+            | Self::Btf
+            | Self::BpfLsm
+            | Self::SleepableLsm
+            | Self::ImaFileHash
+            | Self::UsernsCreate => true,
+            Self::IoUring | Self::Overlay | Self::RamDisk => false,
         }
     }
 
     /// Whether it is about LSM programs, and so is gone where they do not run.
     pub const fn is_of_lsm_programs(self) -> bool {
         match self {
-            Self::Bpf | Self::Btf => false,
+            Self::Bpf | Self::Btf | Self::IoUring | Self::Overlay | Self::RamDisk => false,
             Self::BpfLsm | Self::SleepableLsm | Self::ImaFileHash | Self::UsernsCreate => true,
         }
     }

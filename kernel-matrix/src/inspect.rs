@@ -10,7 +10,7 @@ use crate::{capability::Capability, series::Series};
 
 /// Raised whenever [`capabilities`] gives another answer for the same kernel:
 /// what was found out before is asked again then.
-pub const REVISION: u32 = 1;
+pub const REVISION: u32 = 2;
 
 /// The first bytes of type information, little-endian.
 const BTF_MAGIC: [u8; 2] = [0x9f, 0xeb];
@@ -76,6 +76,10 @@ pub fn capabilities(vmlinux: &[u8]) -> Result<BTreeSet<Capability>, InspectError
             // The helper is always there; what it asks is there with IMA only.
             Capability::ImaFileHash => has("bpf_ima_file_hash") && has("ima_file_hash"),
             Capability::UsernsCreate => has("bpf_lsm_userns_create"),
+            // A module's functions are in type information of its own.
+            Capability::IoUring => has("io_uring_setup"),
+            Capability::Overlay => has("ovl_fill_super"),
+            Capability::RamDisk => has("brd_init"),
         })
         .collect())
 }

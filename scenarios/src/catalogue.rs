@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::{
     outline,
+    rule::Rule,
     schema::{Scenario, Step},
 };
 
@@ -166,6 +167,9 @@ fn check(path: &Path, scenario: &Scenario) -> Result<(), String> {
             return Err(format!("two rules have the id \"{id}\""));
         }
     }
+    if let Some(problem) = scenario.rules.iter().find_map(Rule::problem) {
+        return Err(problem);
+    }
     if scenario.steps.is_empty() {
         return Err("has no [[step]]".into());
     }
@@ -208,7 +212,7 @@ mod tests {
 
     fn problem(step: &str) -> String {
         let text = format!(
-            "id = \"x\"\ntitle = \"t\"\n[[rule]]\nid = \"a\"\ndeny = {{ open = {{ path = \"/a\" }} }}\n[[step]]\n{step}"
+            "id = \"x\"\ntitle = \"t\"\n[[rule]]\nid = \"a\"\nfile = {{ path = \"/a\" }}\n[[step]]\n{step}"
         );
         match parse(Path::new("x.toml"), &text) {
             Ok(_) => "none".into(),
@@ -246,8 +250,8 @@ mod tests {
     fn a_mistake_in_a_step_is_told_with_the_line_of_that_step() {
         let second = |step: &str| problem(&format!("do = \"detach\"\n[[step]]\n{step}"));
         insta::assert_snapshot!(second("do = \"health\"\nmatches = {}\nexti = 1"), @r"x.toml:8: step 2: unknown field `exti`, expected `exit` or `matches`");
-        insta::assert_snapshot!(second("do = \"helth\""), @r"x.toml:8: step 2: unknown variant `helth`, expected one of `start`, `reload`, `probe`, `kill`, `signal`, `accounting`, `detach`, `event`, `no-event`, `health`, `links` in `do`");
-        insta::assert_snapshot!(second("do = \"probe\"\nprobe = { open = { pth = \"/a\" } }\nexpect = \"allowed\""), @r"x.toml:8: step 2: unknown field `pth`, expected one of `path`, `access`, `cwd`");
+        insta::assert_snapshot!(second("do = \"helth\""), @r"x.toml:8: step 2: unknown variant `helth`, expected one of `start`, `reload`, `probe`, `hold`, `make`, `kill`, `signal`, `accounting`, `detach`, `event`, `no-event`, `health`, `links` in `do`");
+        insta::assert_snapshot!(second("do = \"probe\"\nprobe = { open = { pth = \"/a\" } }\nexpect = \"allowed\""), @r"x.toml:8: step 2: unknown field `pth`, expected one of `path`, `access`, `by`, `cwd`");
         insta::assert_snapshot!(second("mode = \"audit\""), @r"x.toml:8: step 2: missing field `do`");
     }
 

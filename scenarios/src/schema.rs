@@ -1,10 +1,17 @@
 //! The types of a scenario file. Unknown fields are refused.
 
-use std::net::SocketAddr;
+mod expect;
+mod setup;
 
-use harness_proto::{Probe, Transport};
+use harness_proto::{
+    Probe,
+    probe::{Access, RunAs},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use expect::{Errno, Expect};
+pub use setup::Setup;
 
 use crate::rule::Rule;
 
@@ -35,6 +42,9 @@ pub struct Scenario {
     /// The policy.
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,
+    /// Programs that no rule holds for.
+    #[serde(default)]
+    pub never_deny: Vec<String>,
     /// What is done, in order.
     #[serde(rename = "step")]
     pub steps: Vec<Step>,
@@ -78,6 +88,18 @@ pub enum Requirement {
     BpfLsm,
     /// The kernel describes its types in `/sys/kernel/btf/vmlinux`.
     Btf,
+    /// LSM programs may sleep.
+    SleepableLsm,
+    /// LSM programs can ask for the digest of a file's content.
+    ImaFileHash,
+    /// Making a user namespace is an LSM hook.
+    UsernsCreate,
+    /// Things can be asked for through io_uring.
+    IoUring,
+    /// Overlays can be mounted.
+    Overlay,
+    /// There is a block device in memory.
+    RamDisk,
 }
 
 /// A mode of the agent.
@@ -88,36 +110,6 @@ pub enum Mode {
     Enforce,
     /// Report what would be denied.
     Audit,
-}
-
-/// Something made in the guest before the first step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Setup {
-    /// A text file.
-    File {
-        /// Absolute path.
-        path: String,
-        /// Whole content.
-        content: String,
-    },
-    /// A folder.
-    Folder {
-        /// Absolute path.
-        path: String,
-    },
-    /// A program that can be executed: a copy of the probe.
-    Program {
-        /// Absolute path.
-        path: String,
-    },
-    /// A listening TCP or bound UDP socket.
-    Listener {
-        /// Socket type.
-        transport: Transport,
-        /// Local address.
-        address: SocketAddr,
-    },
 }
 
 /// One step of a scenario.
@@ -158,12 +150,42 @@ pub enum Step {
     Probe {
         /// What to do.
         probe: Probe,
+        /// As whom.
+        #[serde(default)]
+        run_as: RunAs,
         /// The verdict that must be observed.
         expect: Expect,
+        /// The verdict of its teeth: another than allowed for what an
+        /// undisturbed kernel refuses with an errno of its own.
+        #[serde(default = "allowed")]
+        control: Expect,
+        /// What puts right again what each of its teeth has done, so that the
+        /// probe can be repeated.
+        #[serde(default)]
+        undo: Vec<Setup>,
         /// Leave out the teeth, with the reason: for a probe that is asked a
         /// second time, or cannot be repeated.
         #[serde(default)]
         no_teeth: Option<String>,
+    },
+    /// Let a process open a file and keep it for [`Probe::Held`]. Opening must
+    /// be allowed. What the teeth of such probes use is opened for them, too.
+    Hold {
+        /// What probes call it.
+        name: String,
+        /// Absolute path.
+        path: String,
+        /// How it is opened.
+        #[serde(default)]
+        access: Access,
+        /// As whom.
+        #[serde(default)]
+        run_as: RunAs,
+    },
+    /// Make something, as a setup does.
+    Make {
+        /// What.
+        make: Setup,
     },
     /// Send the agent a signal and wait until it is gone.
     Kill {
@@ -251,41 +273,6 @@ pub enum ReloadExpect {
     Refused,
 }
 
-/// A verdict that must be observed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Expect {
-    /// The kernel does it.
-    Allowed,
-    /// The kernel refuses with this errno.
-    Denied(Errno),
-}
-
-/// The errnos a scenario may name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Errno {
-    /// 1
-    EPERM,
-    /// 2
-    ENOENT,
-    /// 13
-    EACCES,
-    /// 111
-    ECONNREFUSED,
-}
-
-impl Errno {
-    /// The number on Linux, the same on every architecture.
-    pub const fn number(self) -> i32 {
-        match self {
-            Self::EPERM => 1,
-            Self::ENOENT => 2,
-            Self::EACCES => 13,
-            Self::ECONNREFUSED => 111,
-        }
-    }
-}
-
 /// The signals a scenario may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SignalName {
@@ -348,4 +335,8 @@ pub enum LinksExpect {
 
 const fn one() -> u64 {
     1
+}
+
+const fn allowed() -> Expect {
+    Expect::Allowed
 }

@@ -5,6 +5,8 @@
 //! million instructions for what one pass over the bytes does in ten. The
 //! format is in the kernel's Documentation/bpf/btf.rst.
 
+use std::collections::HashMap;
+
 use thiserror::Error;
 
 const MAGIC: u16 = 0xeb9f;
@@ -15,6 +17,7 @@ const MAX_DEPTH: usize = 16;
 
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
+const KIND_ENUM: u32 = 6;
 const KIND_TYPEDEF: u32 = 8;
 const KIND_VOLATILE: u32 = 9;
 const KIND_CONST: u32 = 10;
@@ -52,7 +55,15 @@ pub struct Btf<'a> {
     strings: &'a [u8],
     /// Where each type begins in `types`; id 0, which is void, has none.
     offsets: Vec<u32>,
+    /// Structures, enumerations and LSM hooks, by kind and name.
+    named: HashMap<(u32, &'a [u8]), TypeId>,
 }
+
+/// What the functions are called that LSM programs attach to.
+const HOOK: &[u8] = b"bpf_lsm_";
+/// The helper that reads a file for its digest, and what it calls; without IMA
+/// the latter is no function.
+pub const CONTENT_FUNCTIONS: [&str; 2] = ["bpf_ima_file_hash", "ima_file_hash"];
 
 /// The fixed part of a type.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +73,11 @@ struct Head {
     has_bit_fields: bool,
     /// The type it refers to, or its size.
     link: u32,
+}
+
+fn is_wanted(function: &[u8]) -> bool {
+    let mut others = CONTENT_FUNCTIONS.iter().map(|name| name.as_bytes());
+    function.starts_with(HOOK) || others.any(|name| name == function)
 }
 
 impl<'a> Btf<'a> {
@@ -83,6 +99,7 @@ impl<'a> Btf<'a> {
         let types = section(field(8)?, field(12)?)?;
         let strings = section(field(16)?, field(20)?)?;
         let mut offsets = vec![u32::MAX];
+        let mut named = HashMap::new();
         let mut at = 0;
         while at < types.len() {
             let head = head(types, at)?;
@@ -97,6 +114,13 @@ impl<'a> Btf<'a> {
                     return Err(BtfError::Kind { id, kind });
                 }
             };
+            if matches!(head.kind, KIND_STRUCT | KIND_ENUM | KIND_FUNC)
+                && let Some(name) = text(strings, word(types, at)? as usize)
+                && (head.kind != KIND_FUNC || is_wanted(name))
+            {
+                let id = u32::try_from(offsets.len()).map_err(|_| BtfError::Truncated(at))?;
+                named.entry((head.kind, name)).or_insert(TypeId(id));
+            }
             offsets.push(u32::try_from(at).map_err(|_| BtfError::Truncated(at))?);
             at += TYPE_BYTES + rest;
         }
@@ -107,6 +131,7 @@ impl<'a> Btf<'a> {
             types,
             strings,
             offsets,
+            named,
         })
     }
 
@@ -115,7 +140,8 @@ impl<'a> Btf<'a> {
         self.find(KIND_STRUCT, name)
     }
 
-    /// The names of a function's parameters.
+    /// The names of the parameters of an LSM hook's function, or of one of
+    /// [`CONTENT_FUNCTIONS`].
     pub fn parameters(&self, function: &str) -> Option<Vec<&'a str>> {
         let function = self.head(self.find(KIND_FUNC, function)?)?;
         let prototype = TypeId(function.link);
@@ -126,6 +152,15 @@ impl<'a> Btf<'a> {
         (0..head.entries)
             .map(|index| self.text(self.entry(prototype, 8, index)?))
             .collect()
+    }
+
+    /// The value of an enumerator.
+    pub fn enumerator(&self, of: &str, name: &str) -> Option<u32> {
+        let of = self.find(KIND_ENUM, of)?;
+        (0..self.head(of)?.entries).find_map(|index| {
+            let at = self.entry(of, 8, index)?;
+            (self.text(at)? == name).then(|| word(self.types, at + 4).ok())?
+        })
     }
 
     /// Offset in bits and type of a member, also inside anonymous structures
@@ -163,16 +198,7 @@ impl<'a> Btf<'a> {
     }
 
     fn find(&self, kind: u32, name: &str) -> Option<TypeId> {
-        let name = [name.as_bytes(), b"\0"].concat();
-        (1..).zip(&self.offsets[1..]).find_map(|(id, at)| {
-            let at = *at as usize;
-            // The kind alone first: there are more than a hundred thousand.
-            if (word(self.types, at + 4).ok()? >> 24) & 0x1f != kind {
-                return None;
-            }
-            let text = self.strings.get(word(self.types, at).ok()? as usize..)?;
-            text.starts_with(&name).then_some(TypeId(id))
-        })
+        self.named.get(&(kind, name.as_bytes())).copied()
     }
 
     fn head(&self, id: TypeId) -> Option<Head> {
@@ -186,9 +212,7 @@ impl<'a> Btf<'a> {
 
     /// The text that the first word of a type or an entry refers to.
     fn text(&self, at: usize) -> Option<&'a str> {
-        let from = self.strings.get(word(self.types, at).ok()? as usize..)?;
-        let end = from.iter().position(|byte| *byte == 0)?;
-        str::from_utf8(&from[..end]).ok()
+        str::from_utf8(text(self.strings, word(self.types, at).ok()? as usize)?).ok()
     }
 
     /// The type without typedef, `const` and the like.
@@ -204,6 +228,13 @@ impl<'a> Btf<'a> {
         }
         None
     }
+}
+
+/// The text at an offset, without its NUL byte.
+fn text(strings: &[u8], offset: usize) -> Option<&[u8]> {
+    let from = strings.get(offset..)?;
+    let end = from.iter().position(|byte| *byte == 0)?;
+    Some(&from[..end])
 }
 
 fn head(types: &[u8], at: usize) -> Result<Head, BtfError> {
@@ -230,9 +261,9 @@ mod tests {
     use proptest::prelude::*;
 
     /// `struct inner { int b; }`, `struct outer { int a; union { const alias c; }; }`
-    /// with `typedef struct inner alias`, and `int f(outer *file)`.
+    /// with `typedef struct inner alias`, and `int bpf_lsm_f(outer *file)`.
     fn sample() -> Vec<u8> {
-        let strings = b"\0int\0inner\0b\0alias\0outer\0a\0c\0f\0file\0";
+        let strings = b"\0int\0inner\0b\0alias\0outer\0a\0c\0bpf_lsm_f\0file\0";
         let name = |text: &str| {
             let wanted = [b"\0", text.as_bytes(), b"\0"].concat();
             let at = strings
@@ -259,7 +290,7 @@ mod tests {
             ], // 6
             &[0, 2 << 24, 6],                                  // 7
             &[0, 13 << 24 | 1, 1, name("file"), 7],            // 8
-            &[name("f"), 12 << 24, 8],                         // 9
+            &[name("bpf_lsm_f"), 12 << 24, 8],                 // 9
         ]
         .concat();
         let types: Vec<u8> = types.into_iter().flat_map(u32::to_ne_bytes).collect();
@@ -289,7 +320,7 @@ mod tests {
     fn parameters_have_their_names() {
         let bytes = sample();
         let btf = Btf::parse(&bytes).unwrap();
-        assert_eq!(btf.parameters("f").unwrap(), ["file"]);
+        assert_eq!(btf.parameters("bpf_lsm_f").unwrap(), ["file"]);
         assert_eq!(btf.parameters("outer"), None);
     }
 
@@ -314,7 +345,7 @@ mod tests {
                 if let Some(outer) = btf.structure("outer") {
                     btf.member(outer, "c");
                 }
-                btf.parameters("f");
+                btf.parameters("bpf_lsm_f");
             }
         }
     }

@@ -4,20 +4,28 @@
 //! | --- | --- |
 //! | [`facts`] | what this kernel, as booted, can do |
 //! | [`btf`] | finding a few types in its BTF |
-//! | [`layout`] | offsets and argument positions from its BTF |
+//! | [`layout`] | offsets, argument positions and numbers from its BTF |
+//! | [`hooks`] | which hooks decide about which operations |
 //! | [`pins`] | the pinned files and what they are called |
-//! | [`generation`] | loading, adopting and removing one generation |
-//! | [`contents`] | writing rule maps and reading them back |
+//! | [`programs`] | loading, attaching and pinning the programs |
+//! | [`outer_maps`] | making the maps that hold a policy's maps |
+//! | [`tracepoints`] | the same for the fallback |
+//! | [`policy_maps`] | writing a policy into maps, reading it back, switching |
+//! | [`identify`] | which object a path is, asked of the kernel |
 //! | [`counters`] | the kernel's counters |
 //! | [`chain`] | an error with everything behind it |
 //! | [`ring`] | the rings and the sequence numbers of their records |
 
 pub mod btf;
 pub mod chain;
-pub mod contents;
 pub mod counters;
 pub mod facts;
-pub mod generation;
+pub mod hooks;
+pub mod identify;
 pub mod layout;
+mod outer_maps;
 pub mod pins;
+pub mod policy_maps;
+pub mod programs;
 pub mod ring;
+pub mod tracepoints;

@@ -1,13 +1,9 @@
-//! The pinned files and what they are called.
+//! What is pinned, and where.
 //!
 //! ```text
-//! /sys/fs/bpf/aegisbpf/ACTIVE, COUNTERS, DENIALS, AUDITS   shared by all generations
-//! /sys/fs/bpf/aegisbpf/generation-7/OBJECTS, …, META       its rules
-//! /sys/fs/bpf/aegisbpf/generation-7/link-file_open, …      its hooks
+//! /sys/fs/bpf/aegisbpf/COUNTERS DENIALS AUDITS
+//! /sys/fs/bpf/aegisbpf/programs-<digest>/ACTIVE META … link-<hook> …
 //! ```
-//!
-//! A generation is in force while `ACTIVE` holds its number. Any other one is
-//! left from an interrupted switch and says nothing.
 
 use std::{
     fs, io,
@@ -16,7 +12,7 @@ use std::{
 
 use crate::paths;
 
-const GENERATION: &str = "generation-";
+const PROGRAMS: &str = "programs-";
 const LINK: &str = "link-";
 
 /// The pin of a shared map.
@@ -24,34 +20,78 @@ pub fn shared_map(name: &str) -> PathBuf {
     Path::new(paths::PINS).join(name)
 }
 
-/// The folder of a generation.
-pub fn generation(number: u64) -> PathBuf {
-    Path::new(paths::PINS).join(format!("{GENERATION}{number}"))
+/// The folder of one version of the programs, by its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Of the programs with this digest.
+    pub fn of(digest: &str) -> Self {
+        Self(Path::new(paths::PINS).join(format!("{PROGRAMS}{digest}")))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Make it.
+    pub fn make(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.0)
+    }
+
+    /// The pin of a map.
+    pub fn map(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// The pin of the link of a hook.
+    pub fn link(&self, hook: &str) -> PathBuf {
+        self.0.join(format!("{LINK}{hook}"))
+    }
+
+    /// The hooks whose links are pinned.
+    pub fn links(&self) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut hooks = Vec::new();
+        for entry in entries {
+            let name = entry?.file_name();
+            if let Some(hook) = name.to_str().and_then(|name| name.strip_prefix(LINK)) {
+                hooks.push(hook.to_owned());
+            }
+        }
+        hooks.sort_unstable();
+        Ok(hooks)
+    }
+
+    /// Unpin everything in it; its programs detach when nobody else holds
+    /// them.
+    pub fn remove(&self) -> io::Result<()> {
+        absent_is_fine(fs::remove_dir_all(&self.0))
+    }
 }
 
-/// The pin of the link of a program.
-pub fn link(number: u64, program: &str) -> PathBuf {
-    generation(number).join(format!("{LINK}{program}"))
-}
-
-/// The generations that have a folder.
-pub fn generations() -> io::Result<Vec<u64>> {
+/// The folders that exist.
+pub fn folders() -> io::Result<Vec<Folder>> {
     let entries = match fs::read_dir(paths::PINS) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let mut numbers = Vec::new();
+    let mut folders = Vec::new();
     for entry in entries {
-        let name = entry?.file_name();
-        if let Some(number) = name.to_str().and_then(|name| name.strip_prefix(GENERATION))
-            && let Ok(number) = number.parse()
-        {
-            numbers.push(number);
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(PROGRAMS)) {
+            folders.push(Folder(entry.path()));
         }
     }
-    numbers.sort_unstable();
-    Ok(numbers)
+    folders.sort_unstable();
+    Ok(folders)
 }
 
 /// Whether anything is pinned.
@@ -63,31 +103,13 @@ pub fn any() -> io::Result<bool> {
     }
 }
 
-/// The programs of a generation whose links are pinned.
-pub fn links(number: u64) -> io::Result<Vec<String>> {
-    let mut programs = Vec::new();
-    for entry in fs::read_dir(generation(number))? {
-        let name = entry?.file_name();
-        if let Some(program) = name.to_str().and_then(|name| name.strip_prefix(LINK)) {
-            programs.push(program.to_owned());
-        }
-    }
-    programs.sort_unstable();
-    Ok(programs)
-}
-
-/// Unpin everything of a generation; its programs detach when nobody else
-/// holds them.
-pub fn remove_generation(number: u64) -> io::Result<()> {
-    match fs::remove_dir_all(generation(number)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 /// Unpin everything.
 pub fn remove_all() -> io::Result<()> {
-    match fs::remove_dir_all(paths::PINS) {
+    absent_is_fine(fs::remove_dir_all(paths::PINS))
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

@@ -5,24 +5,29 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-use aegisbpf_abi::AddressKey;
-use serde::{
-    Deserialize,
-    de::{self, Deserializer, Visitor},
-};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// An address or network. IPv4 is kept in its IPv4-mapped IPv6 form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = "^[0-9a-fA-F:.]+(/[0-9]+)?$"))]
 pub struct Network {
-    address: AddressKey,
+    address: [u8; 16],
     /// Bits, of 128.
     prefix: u8,
 }
 
 impl Network {
+    /// From its lowest address and the length of its prefix, if no bit is set
+    /// behind that.
+    pub fn from_parts(address: [u8; 16], prefix: u8) -> Option<Self> {
+        let number = u128::from_be_bytes(address);
+        (prefix <= 128 && masked(number, prefix) == number).then_some(Self { address, prefix })
+    }
+
     /// The lowest address, in network order.
-    pub const fn address(self) -> AddressKey {
+    pub const fn address(self) -> [u8; 16] {
         self.address
     }
 
@@ -42,7 +47,7 @@ impl Network {
     }
 
     /// The same for a network given by its parts.
-    pub fn contains_bits(self, address: AddressKey, prefix: u8) -> bool {
+    pub fn contains_bits(self, address: [u8; 16], prefix: u8) -> bool {
         self.prefix <= prefix
             && masked(u128::from_be_bytes(address), self.prefix)
                 == u128::from_be_bytes(self.address)
@@ -112,52 +117,16 @@ impl Default for Ports {
     }
 }
 
-impl<'de> Deserialize<'de> for Ports {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PortsVisitor;
-
-        impl Visitor<'_> for PortsVisitor {
-            type Value = Ports;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a port such as 443, or a range such as \"8000-8999\"")
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Ports, E> {
-                let port = u16::try_from(number)
-                    .map_err(|_| E::custom(format!("port {number} is above 65535")))?;
-                Ok(Ports {
-                    first: port,
-                    last: port,
-                })
-            }
-
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Ports, E> {
-                let number = u64::try_from(number)
-                    .map_err(|_| E::custom(format!("port {number} is below 0")))?;
-                self.visit_u64(number)
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Ports, E> {
-                let parse = |text: &str| {
-                    text.trim().parse::<u16>().map_err(|_| {
-                        E::custom(format!(
-                            "{text:?} is no port: write 443, or \"8000-8999\" for a range"
-                        ))
-                    })
-                };
-                let (first, last) = text.split_once('-').unwrap_or((text, text));
-                let (first, last) = (parse(first)?, parse(last)?);
-                if first > last {
-                    return Err(E::custom(format!(
-                        "port range {text:?} is empty: write {last}-{first}"
-                    )));
-                }
-                Ok(Ports { first, last })
-            }
+impl fmt::Display for Network {
+    /// As it is written in policies.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = Ipv6Addr::from(self.address);
+        match (address.to_ipv4_mapped(), self.prefix) {
+            (Some(address), 128) => write!(formatter, "{address}"),
+            (Some(address), prefix @ 96..) => write!(formatter, "{address}/{}", prefix - 96),
+            (_, 128) => write!(formatter, "{address}"),
+            (_, prefix) => write!(formatter, "{address}/{prefix}"),
         }
-
-        deserializer.deserialize_any(PortsVisitor)
     }
 }
 
@@ -200,6 +169,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_network_is_read_back_from_what_it_shows(address: u128, v4: bool, prefix in 0_u8..=128) {
+            let (address, prefix) = if v4 {
+                (0xffff_0000_0000 | (address & 0xffff_ffff), prefix.max(96))
+            } else {
+                (address, prefix)
+            };
+            let shown = Network { address: masked(address, prefix).to_be_bytes(), prefix };
+            prop_assert_eq!(network(&shown.to_string()), shown);
+        }
+
         #[test]
         fn an_address_is_in_a_network_exactly_when_its_leading_bits_are(
             address: u128, other: u128, prefix in 0_u8..=128,

@@ -3,30 +3,6 @@
 /// Bytes of text in an event.
 pub const TEXT_LENGTH: usize = 256;
 
-/// What was tried.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// Opening a file.
-    Open = 0,
-    /// Executing a file.
-    Exec = 1,
-    /// Connecting a socket.
-    Connect = 2,
-}
-
-impl Operation {
-    /// From a record's number.
-    pub const fn from_number(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::Open),
-            1 => Some(Self::Exec),
-            2 => Some(Self::Connect),
-            _ => None,
-        }
-    }
-}
-
 /// One decision. All records have this size, so the position of a record in
 /// its ring divided by [`Event::RECORD_BYTES`] is a sequence number that no
 /// restart of the agent resets.
@@ -41,9 +17,10 @@ pub struct Event {
     pub cgroup: u64,
     /// Inode of the file; 0 when unknown.
     pub inode: u64,
-    /// Device of the file, as in [`crate::ObjectKey`].
+    /// Device of the file, as in [`crate::Key`].
     pub device: u32,
-    /// [`crate::RuleRef`] that decided; 0 when the agent must still find it.
+    /// [`crate::Reference`] to the rule that decided; 0 when the agent must
+    /// still find it.
     pub rule: u32,
     /// Process id (the kernel's tgid) in the initial namespace.
     pub pid: u32,
@@ -55,13 +32,15 @@ pub struct Event {
     pub gid: u32,
     /// Folder descriptor of a relative path, or `AT_FDCWD`; fallback only.
     pub folder_fd: i32,
-    /// Port of the peer, host order.
+    /// [`crate::Operations`]: those of the attempt of which the rule speaks.
+    pub operations: u32,
+    /// Port of the peer or local address, host order.
     pub port: u16,
-    /// [`Operation`].
-    pub operation: u8,
-    /// [`crate::Verdict`].
-    pub verdict: u8,
-    /// Address of the peer.
+    /// [`crate::Effect`].
+    pub effect: u8,
+    /// Always 0.
+    pub reserved: [u8; 5],
+    /// Address of the peer, or the local one.
     pub address: [u8; 16],
     /// Name of the task.
     pub command: [u8; 16],
@@ -82,9 +61,9 @@ const FNV_PRIME: u32 = 0x0100_0193;
 /// FNV-1a over the last component of a path, fed byte by byte: the fallback
 /// finds the file name in a path without a second pass.
 #[derive(Clone, Copy, Debug)]
-pub struct NameHash(u32);
+pub struct PathHash(u32);
 
-impl NameHash {
+impl PathHash {
     /// Of the empty name.
     pub const EMPTY: Self = Self(FNV_OFFSET);
 
@@ -109,7 +88,7 @@ impl NameHash {
 /// The hash of the last component of a path.
 pub fn name_hash(path: &[u8]) -> u32 {
     path.iter()
-        .fold(NameHash::EMPTY, |hash, byte| hash.with(*byte))
+        .fold(PathHash::EMPTY, |hash, byte| hash.with(*byte))
         .key()
 }
 
@@ -121,7 +100,7 @@ mod tests {
     fn an_event_has_no_padding() {
         assert_eq!(
             size_of::<Event>(),
-            4 * 8 + 7 * 4 + 4 + 16 + 16 + TEXT_LENGTH
+            4 * 8 + 8 * 4 + 8 + 16 + 16 + TEXT_LENGTH
         );
     }
 

@@ -1,29 +1,30 @@
 //! `aya::Pod` for what the agent writes to maps.
 #![expect(unsafe_code, reason = "aya marks plain old data with an unsafe trait")]
 
-use crate::key::{FileRules, Meta, ObjectKey, PlaceKey, PortRules};
+use crate::{Key, Meta, Rule, RuleList, Subjects};
 
 // SAFETY: `repr(C)`, plain integers, no padding (see the test below).
-unsafe impl aya::Pod for ObjectKey {}
+unsafe impl aya::Pod for Key {}
 // SAFETY: as above.
-unsafe impl aya::Pod for PlaceKey {}
+unsafe impl aya::Pod for RuleList {}
 // SAFETY: as above.
-unsafe impl aya::Pod for FileRules {}
+unsafe impl aya::Pod for Rule {}
 // SAFETY: as above.
-unsafe impl aya::Pod for PortRules {}
+unsafe impl aya::Pod for Subjects {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Meta {}
 
 #[cfg(test)]
 mod tests {
-    use crate::key::{FileRules, Meta, NAME_LENGTH, ObjectKey, PORT_RANGES, PlaceKey, PortRules};
+    use crate::{Key, LIST_LENGTH, Meta, Rule, RuleList, SUBJECTS, Subject, Subjects};
 
     #[test]
     fn map_types_have_no_padding() {
-        assert_eq!(size_of::<ObjectKey>(), 16);
-        assert_eq!(size_of::<PlaceKey>(), 16 + NAME_LENGTH + 1);
-        assert_eq!(size_of::<FileRules>(), 12);
-        assert_eq!(size_of::<PortRules>(), PORT_RANGES * 8);
-        assert_eq!(size_of::<Meta>(), 6 * 4 + 32);
+        assert_eq!(size_of::<Key>(), 24);
+        assert_eq!(size_of::<RuleList>(), 4 + LIST_LENGTH * 4);
+        assert_eq!(size_of::<Rule>(), 2 * 8 + 2 * 4 + 8);
+        assert_eq!(size_of::<Subject>(), 24 + 6 * 8 + 6 * 4);
+        assert_eq!(size_of::<Subjects>(), 8 + SUBJECTS * size_of::<Subject>());
+        assert_eq!(size_of::<Meta>(), 8 * 4 + 8 + 32);
     }
 }

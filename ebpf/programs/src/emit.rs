@@ -1,6 +1,6 @@
 //! Counting and reporting a decision.
 
-use aegisbpf_abi::{Counter, Event, Operation, RuleRef, Verdict};
+use aegisbpf_abi::{Active, Counter, Effect, Event, verdict::Decision};
 use aya_ebpf::{
     helpers::{
         bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
@@ -9,36 +9,28 @@ use aya_ebpf::{
     maps::RingBuf,
 };
 
-use crate::{
-    config,
-    maps::{AUDITS, DENIALS, count},
-};
+use crate::maps::{AUDITS, DENIALS, count};
 
 /// Report a decision. `describe` fills in what was operated on; every other
 /// byte of the record is set here, because the ring hands out old memory.
 #[inline(always)]
-pub(crate) fn report(
-    operation: Operation,
-    verdict: Verdict,
-    rule: RuleRef,
-    describe: impl FnOnce(&mut Event),
-) {
-    match verdict {
-        Verdict::Allow => {}
-        Verdict::WouldDeny => send(
-            &AUDITS,
-            Counter::Audits,
-            Counter::AuditsLost,
-            (operation, verdict, rule),
-            describe,
-        ),
-        Verdict::Deny => send(
+pub(crate) fn report(active: Active, decision: Decision, describe: impl FnOnce(&mut Event)) {
+    if decision.denies() {
+        send(
             &DENIALS,
             Counter::Denials,
             Counter::DenialsLost,
-            (operation, verdict, rule),
+            (active, decision),
             describe,
-        ),
+        );
+    } else if decision.effect() != Effect::None as u32 {
+        send(
+            &AUDITS,
+            Counter::Audits,
+            Counter::AuditsLost,
+            (active, decision),
+            describe,
+        );
     }
 }
 
@@ -47,7 +39,7 @@ fn send(
     ring: &RingBuf,
     attempted: Counter,
     lost: Counter,
-    (operation, verdict, rule): (Operation, Verdict, RuleRef),
+    (active, decision): (Active, Decision),
     describe: impl FnOnce(&mut Event),
 ) {
     count(attempted);
@@ -61,7 +53,14 @@ fn send(
     // of 512 bytes.
     // SAFETY: an event is plain integers, so all zeroes is one.
     let event = unsafe {
-        entry.as_mut_ptr().write_bytes(0, 1);
+        let words = entry.as_mut_ptr().cast::<u64>();
+        let mut word = 0;
+        // Byte by byte, as the compiler's own way is, would take the verifier
+        // longer than the rest of a program.
+        while word < size_of::<Event>() / 8 {
+            words.add(word).write_volatile(0);
+            word += 1;
+        }
         entry.assume_init_mut()
     };
     // SAFETY: helpers without arguments.
@@ -69,14 +68,14 @@ fn send(
         event.monotonic_ns = bpf_ktime_get_ns();
         event.cgroup = bpf_get_current_cgroup_id();
     }
-    event.generation = config::GENERATION.load();
-    event.rule = rule.0;
+    event.generation = active.generation();
+    event.rule = decision.rule().0;
     event.pid = (ids >> 32) as u32;
     event.tid = ids as u32;
     event.uid = users as u32;
     event.gid = (users >> 32) as u32;
-    event.operation = operation as u8;
-    event.verdict = verdict as u8;
+    event.operations = decision.operations().0;
+    event.effect = decision.effect() as u8;
     // SAFETY: the helper writes at most the bytes of the field.
     unsafe {
         bpf_get_current_comm(

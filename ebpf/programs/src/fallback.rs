@@ -5,7 +5,10 @@
 //! here, and wholly by the agent. A path is read when the call returns,
 //! because the page that holds it may not be present before.
 
-use aegisbpf_abi::{Counter, Event, Operation, RuleRef, TEXT_LENGTH, Verdict, event::NameHash};
+use aegisbpf_abi::{
+    Active, Counter, Effect, Event, Key, Operation, Reference, TEXT_LENGTH, event::PathHash,
+    verdict::Decision,
+};
 use aya_ebpf::{
     EbpfContext as _,
     helpers::{
@@ -18,8 +21,8 @@ use aya_ebpf::{
 
 use crate::{
     emit,
-    maps::{IN_FLIGHT, InFlight, NAMES, count, is_active},
-    network::{SocketAddress, rule_against},
+    maps::{IN_FLIGHT, InFlight, active, count, list},
+    network::{SocketAddress, watch},
 };
 
 /// Offset of the arguments in `sys_enter` records; stable ABI of the kernel.
@@ -74,16 +77,16 @@ pub fn exit_open(_context: TracePointContext) -> u32 {
         count(Counter::Unreadable);
         return 0;
     }
-    report_candidate(Operation::Open, call.folder_fd as i32, &path);
+    if let Some(active) = active() {
+        report_candidate(active, Operation::Read, call.folder_fd as i32, &path);
+    }
     0
 }
 
 /// A successful `execve(2)` or `execveat(2)`.
 #[tracepoint]
 pub fn process_exec(context: TracePointContext) -> u32 {
-    if !is_active() {
-        return 0;
-    }
+    let Some(active) = active() else { return 0 };
     // SAFETY: within the record.
     let Ok(location) = (unsafe { context.read_at::<u32>(EXEC_FILE_NAME) }) else {
         count(Counter::Unreadable);
@@ -103,16 +106,14 @@ pub fn process_exec(context: TracePointContext) -> u32 {
         count(Counter::Unreadable);
         return 0;
     }
-    report_candidate(Operation::Exec, AT_FDCWD as i32, &path);
+    report_candidate(active, Operation::Exec, AT_FDCWD as i32, &path);
     0
 }
 
 /// `connect(2)`.
 #[tracepoint]
 pub fn enter_connect(context: TracePointContext) -> u32 {
-    if !is_active() {
-        return 0;
-    }
+    let Some(active) = active() else { return 0 };
     let source = syscall_argument(&context, 1);
     let length = syscall_argument(&context, 2) as u32;
     let mut socket_address = SocketAddress::EMPTY;
@@ -129,14 +130,8 @@ pub fn enter_connect(context: TracePointContext) -> u32 {
         count(Counter::Unreadable);
         return 0;
     }
-    if let Some(peer) = socket_address.peer(length) {
-        let rule = rule_against(&peer);
-        if !rule.is_none() {
-            emit::report(Operation::Connect, Verdict::WouldDeny, rule, |event| {
-                event.address = peer.address;
-                event.port = peer.port;
-            });
-        }
+    if let Some(end) = socket_address.end(length, false) {
+        watch(active, &end);
     }
     0
 }
@@ -149,7 +144,7 @@ fn syscall_argument(context: &TracePointContext, index: usize) -> u64 {
 
 #[inline(always)]
 fn remember(folder_fd: i64, path: u64) {
-    if !is_active() {
+    if active().is_none() {
         return;
     }
     let call = InFlight { path, folder_fd };
@@ -164,25 +159,20 @@ fn remember(folder_fd: i64, path: u64) {
 /// Report a path whose last component some rule names; the agent finds the
 /// rule, or that there is none.
 #[inline(always)]
-fn report_candidate(operation: Operation, folder_fd: i32, path: &Path) {
-    let mut hash = NameHash::EMPTY;
+fn report_candidate(active: Active, operation: Operation, folder_fd: i32, path: &Path) {
+    let mut hash = PathHash::EMPTY;
     for byte in &path.0 {
         if *byte == 0 {
             break;
         }
         hash = hash.with(*byte);
     }
-    // SAFETY: the values are never changed while the generation is active.
-    if unsafe { NAMES.get(hash.key()) }.is_none() {
+    if list(active.slot(), &Key::path_name(hash.key())).is_none() {
         return;
     }
-    emit::report(
-        operation,
-        Verdict::WouldDeny,
-        RuleRef::NONE,
-        |event: &mut Event| {
-            event.folder_fd = folder_fd;
-            event.text = path.0;
-        },
-    );
+    let decision = Decision::new(Effect::WouldDeny as u32, Reference::NONE, operation.alone());
+    emit::report(active, decision, |event: &mut Event| {
+        event.folder_fd = folder_fd;
+        event.text = path.0;
+    });
 }

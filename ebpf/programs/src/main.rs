@@ -2,12 +2,17 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`config`] | what the loader tells the programs: modes, offsets, positions |
+//! | [`config`] | what the loader tells the programs: offsets, positions |
 //! | [`maps`] | the maps |
 //! | [`kernel`] | reading the kernel's structures |
+//! | [`subject`] | who tries |
+//! | [`decide`] | one decision: the lists that speak of it, the strongest rule |
+//! | [`weigh`] | holding the rules of one list against an attempt |
 //! | [`emit`] | counting and reporting a decision |
-//! | [`file`] | `file_open` and `bprm_check_security` |
-//! | [`network`] | `socket_connect` |
+//! | [`file`] | hooks about files and folders |
+//! | [`exec`] | hooks about programs |
+//! | [`network`] | hooks about sockets |
+//! | [`privileged`] | hooks about the kernel itself |
 //! | [`fallback`] | tracepoints for kernels without BPF LSM; they only report |
 //!
 //! The decisions themselves are in `aegisbpf_abi::verdict`.
@@ -16,12 +21,18 @@
 #![feature(asm_experimental_arch)]
 
 mod config;
+mod content;
+mod decide;
 mod emit;
+mod exec;
 mod fallback;
 mod file;
 mod kernel;
 mod maps;
 mod network;
+mod privileged;
+mod subject;
+mod weigh;
 
 /// `-EPERM`. Programs return this constant or 0 and nothing computed: older
 /// verifiers refuse a return value whose range they cannot see.

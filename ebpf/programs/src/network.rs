@@ -1,28 +1,30 @@
-//! Connecting sockets: `socket_connect`, and what the fallback shares with it.
+//! Sockets, and what the fallback shares with them.
 
-use aegisbpf_abi::{AddressKey, Operation, RuleRef, Verdict, verdict};
-use aya_ebpf::{
-    helpers::generated::bpf_probe_read_kernel, macros::lsm, maps::lpm_trie::Key,
-    programs::LsmContext,
-};
+use aegisbpf_abi::{Active, Key, Operation, Operations, Reference, active::flag, verdict::Request};
+use aya_ebpf::{Global, macros::lsm, programs::LsmContext};
 
 use crate::{
-    ALLOW, DENY, config, emit,
-    kernel::argument,
-    maps::{ADDRESSES, NETWORKS, is_active},
+    ALLOW, config, decide,
+    kernel::{Pointer, argument, glance, member, peek_at, pointer},
+    maps::{active, filter, may_be_listed},
 };
 
+const AF_UNSPEC: u16 = 0;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 /// Bytes of `struct sockaddr_in`.
 const IPV4_LENGTH: u32 = 16;
 /// Bytes of `struct sockaddr_in6` that every kernel accepts.
 const IPV6_LENGTH: u32 = 24;
+const SOCK_STREAM: u16 = 1;
+const SOCK_DGRAM: u16 = 2;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
 
-/// An address and port.
+/// An address and port, of a peer or of this machine.
 #[derive(Clone, Copy)]
-pub(crate) struct Peer {
-    pub(crate) address: AddressKey,
+pub(crate) struct End {
+    pub(crate) address: [u8; 16],
     pub(crate) port: u16,
 }
 
@@ -46,85 +48,210 @@ impl SocketAddress {
         address: [0; 16],
     };
 
-    /// The peer, or `None` for a family without IP addresses, `AF_UNSPEC`
-    /// (which disconnects) included.
+    /// The end, or `None` for a family without IP addresses. `AF_UNSPEC`
+    /// disconnects, but is IPv4 to a UDP socket that sends.
     #[inline(always)]
-    pub(crate) fn peer(&self, length: u32) -> Option<Peer> {
+    pub(crate) fn end(&self, length: u32, unspecified_is_ipv4: bool) -> Option<End> {
         let port = u16::from_be_bytes(self.port);
-        if self.family == AF_INET && length >= IPV4_LENGTH {
-            let mut address = [0; 16];
-            address[10] = 0xff;
-            address[11] = 0xff;
-            address[12] = self.word[0];
-            address[13] = self.word[1];
-            address[14] = self.word[2];
-            address[15] = self.word[3];
-            Some(Peer { address, port })
+        let is_ipv4 = self.family == AF_INET || (unspecified_is_ipv4 && self.family == AF_UNSPEC);
+        if is_ipv4 && length >= IPV4_LENGTH {
+            Some(End {
+                address: mapped(self.word),
+                port,
+            })
         } else if self.family == AF_INET6 && length >= IPV6_LENGTH {
             let address = self.address;
-            Some(Peer { address, port })
+            Some(End { address, port })
         } else {
             None
         }
     }
 }
 
-/// Decides about connecting a socket.
+#[inline(always)]
+fn mapped(ipv4: [u8; 4]) -> [u8; 16] {
+    let mut address = [0; 16];
+    address[10] = 0xff;
+    address[11] = 0xff;
+    address[12] = ipv4[0];
+    address[13] = ipv4[1];
+    address[14] = ipv4[2];
+    address[15] = ipv4[3];
+    address
+}
+
+/// Connecting a socket.
 #[lsm(hook = "socket_connect")]
 pub fn socket_connect(context: LsmContext) -> i32 {
-    if !is_active() {
-        return ALLOW;
-    }
-    let source = argument(&context, &config::ARG_CONNECT_ADDRESS) as *const u8;
+    let Some(active) = active() else { return ALLOW };
+    let source = pointer(&context, &config::ARG_CONNECT_ADDRESS);
     let length = argument(&context, &config::ARG_CONNECT_LENGTH) as u32;
-    let mut socket_address = SocketAddress::EMPTY;
-    // SAFETY: the kernel copied the address into a `sockaddr_storage`, which
-    // is larger than this.
-    let read = unsafe {
-        bpf_probe_read_kernel(
-            (&raw mut socket_address).cast(),
-            size_of::<SocketAddress>() as u32,
-            source.cast(),
-        )
+    let Some(address) = peek_at::<SocketAddress>(source) else {
+        return unreadable(active, Operation::Connect);
     };
-    if read != 0 {
-        // Cannot happen to the kernel's own copy. If it does, nobody knows
-        // the peer: fail closed where the rules are enforced.
-        return match verdict::verdict(config::mode(&config::NETWORK_MODE), RuleRef(u32::MAX)) {
-            Verdict::Deny => DENY,
-            Verdict::Allow | Verdict::WouldDeny => ALLOW,
-        };
-    }
-    let Some(peer) = socket_address.peer(length) else {
-        return ALLOW;
-    };
-    let rule = rule_against(&peer);
-    let verdict = verdict::verdict(config::mode(&config::NETWORK_MODE), rule);
-    emit::report(Operation::Connect, verdict, rule, |event| {
-        event.address = peer.address;
-        event.port = peer.port;
-    });
-    match verdict {
-        Verdict::Allow | Verdict::WouldDeny => ALLOW,
-        Verdict::Deny => DENY,
+    match address.end(length, false) {
+        Some(end) => decide_about(
+            active,
+            &context,
+            &config::ARG_CONNECT_SOCK,
+            &end,
+            Operation::Connect,
+        ),
+        None => ALLOW,
     }
 }
 
-/// The rule against a peer: its address's own, then those of the smallest
+/// Binding a socket.
+#[lsm(hook = "socket_bind")]
+pub fn socket_bind(context: LsmContext) -> i32 {
+    let Some(active) = active() else { return ALLOW };
+    let source = pointer(&context, &config::ARG_BIND_ADDRESS);
+    let length = argument(&context, &config::ARG_BIND_LENGTH) as u32;
+    let Some(address) = peek_at::<SocketAddress>(source) else {
+        return unreadable(active, Operation::Bind);
+    };
+    match address.end(length, true) {
+        Some(end) => decide_about(
+            active,
+            &context,
+            &config::ARG_BIND_SOCK,
+            &end,
+            Operation::Bind,
+        ),
+        None => ALLOW,
+    }
+}
+
+/// Sending to a peer that is named with the message: by a socket that is not
+/// connected, or with TCP Fast Open, which connects.
+#[lsm(hook = "socket_sendmsg")]
+pub fn socket_sendmsg(context: LsmContext) -> i32 {
+    let message = pointer(&context, &config::ARG_SENDMSG_MSG);
+    let name: Pointer = member(message, &config::OFFSET_MSG_NAME);
+    if name.is_null() {
+        return ALLOW;
+    }
+    let Some(active) = active() else { return ALLOW };
+    let length: u32 = member(message, &config::OFFSET_MSG_LENGTH);
+    let Some(address) = peek_at::<SocketAddress>(name) else {
+        return unreadable(active, Operation::Send);
+    };
+    match address.end(length, true) {
+        Some(end) => decide_about(
+            active,
+            &context,
+            &config::ARG_SENDMSG_SOCK,
+            &end,
+            Operation::Send,
+        ),
+        None => ALLOW,
+    }
+}
+
+/// Listening at the address to which a socket is bound.
+#[lsm(hook = "socket_listen")]
+pub fn socket_listen(context: LsmContext) -> i32 {
+    let Some(active) = active() else { return ALLOW };
+    let socket = argument(&context, &config::ARG_LISTEN_SOCK);
+    let sock: u64 = glance(socket, &config::OFFSET_SOCKET_SOCK);
+    let family: u16 = glance(sock, &config::OFFSET_SOCK_FAMILY);
+    let address = match family {
+        AF_INET => mapped(glance(sock, &config::OFFSET_SOCK_IPV4)),
+        AF_INET6 => glance(sock, &config::OFFSET_SOCK_IPV6),
+        // No socket has it: this is what cannot be read.
+        AF_UNSPEC => return unreadable(active, Operation::Listen),
+        _ => return ALLOW,
+    };
+    let port: u16 = glance(sock, &config::OFFSET_SOCK_PORT);
+    let end = End { address, port };
+    decide_about(
+        active,
+        &context,
+        &config::ARG_LISTEN_SOCK,
+        &end,
+        Operation::Listen,
+    )
+}
+
+#[inline(always)]
+fn decide_about(
+    active: Active,
+    context: &LsmContext,
+    socket: &Global<u64>,
+    end: &End,
+    operation: Operation,
+) -> i32 {
+    let lists = lists_of(active, end);
+    let mut operations = operation.alone();
+    if !lists.may_decide(operations.with(Operation::Connect.alone())) {
+        return ALLOW;
+    }
+    let kind: u16 = member(pointer(context, socket), &config::OFFSET_SOCKET_TYPE);
+    let protocol = match kind {
+        SOCK_STREAM => TCP,
+        SOCK_DGRAM => UDP,
+        _ => 0,
+    };
+    if matches!(operation, Operation::Send) && protocol == TCP {
+        // Fast Open. A connected socket ignores the name, and has been asked
+        // about when it connected.
+        operations = operations.with(Operation::Connect.alone());
+    }
+    if !lists.may_decide(operations) {
+        return ALLOW;
+    }
+    conclude(active, &lists, end, operations, protocol)
+}
+
+#[inline(always)]
+fn conclude(
+    active: Active,
+    lists: &decide::Lists,
+    end: &End,
+    operations: Operations,
+    protocol: u8,
+) -> i32 {
+    let request = Request::new(operations).at(end.port, protocol);
+    decide::conclude(active, lists, request, |event| {
+        event.address = end.address;
+        event.port = end.port;
+    })
+}
+
+/// Cannot happen to the kernel's own copy of an address. If it does, nobody
+/// knows the peer: closed where the rules are enforced.
+#[inline(always)]
+fn unreadable(active: Active, operation: Operation) -> i32 {
+    let closed = active.has(flag::NETWORK_CLOSED);
+    let decision = decide::without_rule(closed, Reference::UNREADABLE, operation.alone());
+    decide::finish(active, decision, |_| {})
+}
+
+/// The lists that speak of an address: its own, and that of the smallest
 /// network around it, which carries those of the larger ones too.
 #[inline(always)]
-pub(crate) fn rule_against(peer: &Peer) -> RuleRef {
-    // SAFETY: the values are never changed while the generation is active.
-    if let Some(rules) = unsafe { ADDRESSES.get(peer.address) } {
-        let rule = verdict::port_rule(rules, peer.port);
-        if !rule.is_none() {
-            return rule;
-        }
+fn lists_of(active: Active, end: &End) -> decide::Lists {
+    let mut lists = decide::Lists::default();
+    let key = Key::address(end.address);
+    let may_be_listed = match filter(active) {
+        Some(filter) => may_be_listed(filter, active, &key),
+        None => true,
+    };
+    if may_be_listed {
+        lists.object = decide::Listed::find(active, key);
     }
-    if config::HAVE_NETWORKS.load() != 0
-        && let Some(rules) = NETWORKS.get(Key::new(128, peer.address))
-    {
-        return verdict::port_rule(rules, peer.port);
+    if active.has(flag::NETWORKS) {
+        lists.place = decide::Listed::find(active, key.network());
     }
-    RuleRef::NONE
+    lists
+}
+
+/// Fallback: report a peer that some rule denies.
+#[inline(always)]
+pub(crate) fn watch(active: Active, end: &End) {
+    let lists = lists_of(active, end);
+    let operations = Operation::Connect.alone();
+    if lists.may_decide(operations) {
+        conclude(active, &lists, end, operations, 0);
+    }
 }

@@ -10,12 +10,15 @@ use harness_proto::BpfLink;
 use crate::attempt::{Attempt, AttemptError};
 
 // Commands of `enum bpf_cmd` in linux/bpf.h; all exist since 5.8.
+const BPF_MAP_CREATE: i32 = 0;
 const BPF_PROG_LOAD: i32 = 5;
 const BPF_OBJ_GET_INFO_BY_FD: i32 = 15;
 const BPF_RAW_TRACEPOINT_OPEN: i32 = 17;
 const BPF_LINK_GET_FD_BY_ID: i32 = 30;
 const BPF_LINK_GET_NEXT_ID: i32 = 31;
 
+// Of `enum bpf_map_type`.
+const BPF_MAP_TYPE_ARRAY: u32 = 2;
 // Of `enum bpf_prog_type`: the oldest type, and in every kernel with bpf(2).
 const BPF_PROG_TYPE_SOCKET_FILTER: u32 = 1;
 const BPF_PROG_TYPE_LSM: u32 = 29;
@@ -57,6 +60,15 @@ struct ProgramAttr {
 struct AttachAttr {
     name: u64,
     program: u64,
+}
+
+/// `map_type`, `key_size`, `value_size`, `max_entries` of `union bpf_attr`.
+#[repr(C)]
+struct MapAttr {
+    kind: u32,
+    key_bytes: u32,
+    value_bytes: u32,
+    entries: u32,
 }
 
 /// `start_id`/`link_id`, `next_id`, `open_flags` of `union bpf_attr`.
@@ -119,6 +131,19 @@ pub fn load_smallest_program() -> Result<(), AttemptError> {
     })
     .map(drop)
     .attempt(|| "load the smallest BPF program".into())
+}
+
+/// Make an array of one number, which is gone again when this returns.
+pub fn make_smallest_map() -> Result<(), AttemptError> {
+    let mut attr = MapAttr {
+        kind: BPF_MAP_TYPE_ARRAY,
+        key_bytes: 4,
+        value_bytes: 4,
+        entries: 1,
+    };
+    open(BPF_MAP_CREATE, &mut attr)
+        .map(drop)
+        .attempt(|| "make the smallest BPF map".into())
 }
 
 /// Attach a program that returns 0, and does nothing else, to an LSM hook,

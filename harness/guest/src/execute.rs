@@ -1,22 +1,22 @@
 //! One action, one observation.
 
+mod probes;
 mod processes;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use harness_proto::{Action, Exit, Observation, Probe, Verdict};
+use harness_proto::{Action, Exit, Observation};
 
+use probes::Probes;
 pub use processes::NamedOutput;
 use processes::Processes;
 
 use crate::attempt::AttemptError;
-use crate::supervise::{Process, Supervisor};
-use crate::{bpf, files, listen};
+use crate::supervise::{Process, ProcessId, Supervisor};
+use crate::{bpf, files, listen, lookup};
 
-/// A probe does one thing: one that takes longer hangs.
-const PROBE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long the kernel may take to end what was killed.
 const KILL_DEADLINE: Duration = Duration::from_secs(5);
 /// What [`Observation::Ran`] carries of each output.
@@ -27,7 +27,7 @@ const RAN_TAIL_BYTES: usize = 16 * 1024;
 pub struct Executor {
     supervisor: Supervisor,
     processes: Processes,
-    probe: PathBuf,
+    probes: Probes,
 }
 
 impl Executor {
@@ -36,7 +36,7 @@ impl Executor {
         Self {
             supervisor,
             processes: Processes::default(),
-            probe,
+            probes: Probes::new(probe),
         }
     }
 
@@ -50,13 +50,18 @@ impl Executor {
     fn attempt(&mut self, action: &Action) -> Result<Observation, String> {
         let done = |result: Result<(), AttemptError>| result.map(|()| Observation::Done);
         let (supervisor, processes) = (&mut self.supervisor, &mut self.processes);
+        let probes = &mut self.probes;
         match action {
             Action::Mkdir { path } => done(files::make_folder(Path::new(path))).map_err(text),
             Action::WriteFile {
                 path,
                 content,
                 mode,
-            } => done(files::write_file(Path::new(path), content, *mode)).map_err(text),
+                blanks,
+            } => {
+                let content = lookup::fill_in(content, blanks).map_err(text)?;
+                done(files::write_file(Path::new(path), &content, *mode)).map_err(text)
+            }
             Action::Copy { from, to } => {
                 done(files::copy_file(Path::new(from), Path::new(to))).map_err(text)
             }
@@ -64,7 +69,11 @@ impl Executor {
                 supervisor.listen(listen::Listener::bind(*transport, *address).map_err(text)?);
                 Ok(Observation::Done)
             }
-            Action::Probe(probe) => Ok(Observation::Probed(self.probe(probe))),
+            Action::MakeFiles { folder, count } => {
+                done(files::make_files(Path::new(folder), *count)).map_err(text)
+            }
+            Action::Probe(task) => Ok(probes.run(supervisor, task)),
+            Action::Hold { name, hold } => Ok(probes.hold(supervisor, name, hold)),
             Action::Spawn {
                 name,
                 argv,
@@ -126,7 +135,7 @@ impl Executor {
     }
 
     fn run(&mut self, argv: &[String], deadline: Instant) -> Result<Observation, String> {
-        let (exit, process) = self.run_to_end(argv, deadline)?;
+        let (exit, process) = run_to_end(&mut self.supervisor, argv, deadline)?;
         let output = process.into_output();
         let tail = |transcript: &crate::supervise::Transcript| {
             String::from_utf8_lossy(transcript.tail(RAN_TAIL_BYTES).1).into_owned()
@@ -137,52 +146,33 @@ impl Executor {
             stderr: tail(&output.stderr),
         })
     }
+}
 
-    fn probe(&mut self, probe: &Probe) -> Verdict {
-        self.ask_probe(probe)
-            .unwrap_or_else(|message| Verdict::Broken { message })
-    }
+/// `None` when the deadline passed and it was killed.
+fn run_to_end(
+    supervisor: &mut Supervisor,
+    argv: &[String],
+    deadline: Instant,
+) -> Result<(Option<Exit>, Process), String> {
+    let id = supervisor.spawn(argv).map_err(text)?;
+    let exit = await_end(supervisor, id, deadline)?;
+    Ok((exit, supervisor.take(id)))
+}
 
-    fn ask_probe(&mut self, probe: &Probe) -> Result<Verdict, String> {
-        let argv = [
-            self.probe.to_string_lossy().into_owned(),
-            "run".into(),
-            serde_json::to_string(probe).map_err(text)?,
-        ];
-        let (exit, process) = self.run_to_end(&argv, Instant::now() + PROBE_DEADLINE)?;
-        let output = process.into_output();
-        match exit {
-            Some(Exit::Status(0)) => serde_json::from_slice(output.stdout.tail(usize::MAX).1)
-                .map_err(|error| format!("the probe's verdict cannot be read: {error}")),
-            Some(Exit::Signal(signal)) => Ok(Verdict::Killed { signal }),
-            Some(Exit::Status(status)) => Err(format!(
-                "the probe ended with status {status}: {}",
-                String::from_utf8_lossy(output.stderr.tail(1024).1).trim()
-            )),
-            None => Err(format!(
-                "no verdict within {} s: the probe hangs",
-                PROBE_DEADLINE.as_secs()
-            )),
-        }
+/// `None` when the deadline passed and it was killed.
+fn await_end(
+    supervisor: &mut Supervisor,
+    id: ProcessId,
+    deadline: Instant,
+) -> Result<Option<Exit>, String> {
+    let ended = |all: &Supervisor| all.process(id).exit();
+    let exit = supervisor.wait(deadline, ended).map_err(text)?;
+    if exit.is_none() {
+        supervisor.process(id).kill_group().map_err(text)?;
+        let deadline = Instant::now() + KILL_DEADLINE;
+        supervisor.wait(deadline, ended).map_err(text)?;
     }
-
-    /// `None` when the deadline passed and it was killed.
-    fn run_to_end(
-        &mut self,
-        argv: &[String],
-        deadline: Instant,
-    ) -> Result<(Option<Exit>, Process), String> {
-        let supervisor = &mut self.supervisor;
-        let id = supervisor.spawn(argv).map_err(text)?;
-        let ended = |all: &Supervisor| all.process(id).exit();
-        let exit = supervisor.wait(deadline, ended).map_err(text)?;
-        if exit.is_none() {
-            supervisor.process(id).kill_group().map_err(text)?;
-            let deadline = Instant::now() + KILL_DEADLINE;
-            supervisor.wait(deadline, ended).map_err(text)?;
-        }
-        Ok((exit, supervisor.take(id)))
-    }
+    Ok(exit)
 }
 
 fn after(milliseconds: u64) -> Instant {

@@ -36,6 +36,17 @@ pub fn copy_file(from: &Path, to: &Path) -> Result<(), AttemptError> {
         .map(drop)
 }
 
+/// Make a folder and in it files that are named 0, 1, 2 …, with their number
+/// as content. They are not flushed: a machine that dies has no use for them.
+pub fn make_files(folder: &Path, count: u32) -> Result<(), AttemptError> {
+    make_folder(folder)?;
+    for number in 0..count {
+        let path = folder.join(number.to_string());
+        fs::write(&path, number.to_string()).attempt(|| format!("write {}", path.display()))?;
+    }
+    Ok(())
+}
+
 fn make_parent(path: &Path) -> Result<(), AttemptError> {
     path.parent().map_or(Ok(()), make_folder)
 }

@@ -13,6 +13,7 @@
 //! | [`execute`] | one action, one observation |
 //! | [`supervise`] | child processes, their output and their end |
 //! | [`files`] | making files and folders |
+//! | [`lookup`] | what only this machine can know |
 //! | [`listen`] | sockets that peers of a cell connect to |
 //! | [`bpf`] | what the kernel itself says about BPF |
 //! | [`probe`] | the work of the `probe` executable |
@@ -27,6 +28,7 @@ pub mod execute;
 pub mod files;
 pub mod fresh;
 pub mod listen;
+pub mod lookup;
 pub mod null_lsm;
 pub mod port;
 pub mod probe;

@@ -3,38 +3,95 @@
 //! What the kernel answered is the verdict; what the probe itself could not
 //! do is [`Verdict::Broken`], so that a broken probe never looks like a
 //! denial.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `open`, `change`, `execute`, `connect`, `socket`, `kernel`, `mount` | the actions |
+//! | `flood` | one action again and again |
+//! | `held` | a descriptor that is opened now and used later |
+//! | `subject` | becoming somebody else first |
+//! | `raw`, `ring` | system calls, and io_uring |
 
+mod change;
 mod connect;
 mod execute;
 mod flood;
+mod held;
+mod kernel;
+mod mount;
+mod open;
+mod raw;
+mod ring;
+mod socket;
+mod subject;
 
-use harness_proto::{Access, Probe, Verdict};
+use std::io::Write as _;
+
+use harness_proto::probe::{Access, OpenWay};
+use harness_proto::{Probe, Task, Verdict};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-/// Do it, in this process.
-pub fn perform(probe: &Probe) -> Verdict {
+pub use held::hold;
+
+/// Do it, in this process, and say what came of it.
+pub fn run(task: &Task) {
+    say(&subject::perform(task, perform));
+}
+
+/// One line on standard output.
+fn say(verdict: &Verdict) {
+    let mut stdout = std::io::stdout();
+    // Without anyone who reads it there is nobody to tell.
+    let _ = serde_json::to_writer(&mut stdout, verdict);
+    let _ = stdout.write_all(b"\n").and_then(|()| stdout.flush());
+}
+
+fn perform(probe: &Probe) -> Verdict {
     match probe {
-        Probe::Open { path, access, cwd } => open(path, *access, cwd.as_deref()),
-        Probe::Exec { path } => execute::execute(path),
-        Probe::Connect { transport, address } => connect::connect(*transport, *address),
-        Probe::Rename { from, to } => verdict(rustix::fs::renameat_with(
-            CWD,
-            from,
-            CWD,
-            to,
-            RenameFlags::empty(),
-        )),
+        Probe::Open {
+            path,
+            access,
+            by,
+            cwd,
+        } => open::open(path, *access, *by, cwd.as_deref()),
+        Probe::Exec { path, by } => execute::execute(path, *by),
+        Probe::Connect {
+            transport,
+            address,
+            by,
+        } => connect::connect(*transport, *address, *by),
+        Probe::Send { address, by } => socket::send(*address, *by),
+        Probe::Bind { transport, address } => socket::bind(*transport, *address),
+        Probe::Listen { address } => socket::listen(*address),
+        Probe::Rename { from, to, exchange } => {
+            let flags = if *exchange {
+                RenameFlags::EXCHANGE
+            } else {
+                RenameFlags::empty()
+            };
+            verdict(rustix::fs::renameat_with(CWD, from, CWD, to, flags))
+        }
         Probe::Link { from, to } => {
             verdict(rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty()))
         }
         Probe::Symlink { target, path } => verdict(rustix::fs::symlinkat(target, CWD, path)),
         Probe::Unlink { path } => verdict(rustix::fs::unlinkat(CWD, path, AtFlags::empty())),
+        Probe::Rmdir { path } => verdict(rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR)),
         Probe::Create { path } => create(path),
-        Probe::Flood { open: file, times } => {
-            flood::flood(*times, || open(&file.path, Access::Read, None))
+        Probe::Mkdir { path } => {
+            verdict(rustix::fs::mkdirat(CWD, path, Mode::from_raw_mode(0o755)))
         }
-        Probe::BindMount { from, to } => verdict(rustix::mount::mount_bind(from, to)),
+        Probe::Mknod { path, kind } => change::make_node(path, *kind),
+        Probe::Truncate { path } => change::truncate(path),
+        Probe::Change { path, attribute } => change::change(path, *attribute),
+        Probe::MapExec { path, by } => change::map_executable(path, *by),
+        Probe::Flood { open: file, times } => flood::flood(*times, || {
+            open::open(&file.path, Access::Read, OpenWay::Openat, None)
+        }),
+        Probe::Held { name, .. } => broken(&format!("what {name} holds is its own to use")),
+        Probe::Kernel(probe) => kernel::perform(*probe),
+        Probe::Mount(probe) => mount::perform(probe),
     }
 }
 
@@ -48,23 +105,10 @@ fn denied(errno: Errno) -> Verdict {
     }
 }
 
-fn open(path: &str, access: Access, cwd: Option<&str>) -> Verdict {
-    if let Some(cwd) = cwd
-        && let Err(error) = rustix::process::chdir(cwd)
-    {
-        return Verdict::Broken {
-            message: format!("change to the folder {cwd}: {error}"),
-        };
+fn broken(message: &str) -> Verdict {
+    Verdict::Broken {
+        message: message.to_owned(),
     }
-    let flags = match access {
-        Access::Read => OFlags::RDONLY,
-        Access::Write => OFlags::WRONLY,
-    };
-    let opened = rustix::fs::openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty());
-    verdict(opened.and_then(|file| match access {
-        Access::Read => rustix::io::read(file, &mut [0_u8; 1]).map(drop),
-        Access::Write => Ok(()),
-    }))
 }
 
 fn create(path: &str) -> Verdict {

@@ -12,6 +12,7 @@ mod transcript;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -62,7 +63,12 @@ impl Supervisor {
 
     /// Start a program.
     pub fn spawn(&mut self, argv: &[String]) -> Result<ProcessId, AttemptError> {
-        Ok(self.insert(Process::spawn(argv)?))
+        Ok(self.insert(Process::spawn(argv, Stdio::null())?))
+    }
+
+    /// Start a program that is told things: see [`Process::tell`].
+    pub fn spawn_listening(&mut self, argv: &[String]) -> Result<ProcessId, AttemptError> {
+        Ok(self.insert(Process::spawn(argv, Stdio::piped())?))
     }
 
     /// Start a program that goes on with the output of a child that has
@@ -75,7 +81,7 @@ impl Supervisor {
         ended: ProcessId,
         argv: &[String],
     ) -> Result<ProcessId, AttemptError> {
-        let mut process = Process::spawn(argv)?;
+        let mut process = Process::spawn(argv, Stdio::null())?;
         process.go_on_with(self.take(ended).into_output());
         Ok(self.insert(process))
     }

@@ -6,7 +6,13 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use harness_proto::{Access, FloodedFile, NOOP_EXIT_STATUS, Probe, Transport, Verdict};
+use harness_proto::probe::{
+    Attribute, Doer, ExecWay, KernelProbe, MapWay, MountProbe, NodeKind, OpenWay, SendWay,
+    SocketWay,
+};
+use harness_proto::{
+    Access, FloodedFile, NOOP_EXIT_STATUS, Probe, RunAs, Task, Transport, Verdict,
+};
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 use tempfile::TempDir;
 
@@ -23,10 +29,18 @@ fn call(arguments: &[&str]) -> Output {
     Command::new(EXECUTABLE).args(arguments).output().unwrap()
 }
 
-fn verdict(probe: &Probe) -> Verdict {
-    let output = call(&["run", &serde_json::to_string(probe).unwrap()]);
+fn verdict_as(probe: &Probe, run_as: &RunAs) -> Verdict {
+    let task = Task {
+        probe: probe.clone(),
+        run_as: run_as.clone(),
+    };
+    let output = call(&["run", &serde_json::to_string(&task).unwrap()]);
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn verdict(probe: &Probe) -> Verdict {
+    verdict_as(probe, &RunAs::default())
 }
 
 #[track_caller]
@@ -65,8 +79,17 @@ impl Folder {
 }
 
 fn open(path: String, access: Access) -> Probe {
+    open_by(path, access, OpenWay::Openat)
+}
+
+fn open_by(path: String, access: Access, by: OpenWay) -> Probe {
     let cwd = None;
-    Probe::Open { path, access, cwd }
+    Probe::Open {
+        path,
+        access,
+        by,
+        cwd,
+    }
 }
 
 #[test]
@@ -87,6 +110,7 @@ fn a_relative_path_is_opened_from_its_folder() {
     let from = |cwd: String| Probe::Open {
         path: "file".into(),
         access: Access::Read,
+        by: OpenWay::Openat,
         cwd: Some(cwd),
     };
     allowed(&from(folder.at(".")));
@@ -98,6 +122,7 @@ fn only_a_copy_of_the_probe_counts_as_executed() {
     let folder = Folder::new();
     let exec = |name: &str| Probe::Exec {
         path: folder.at(name),
+        by: ExecWay::Execve,
     };
     let script = |name: &str, text: &str, mode| {
         fs::write(folder.at(name), text).unwrap();
@@ -116,7 +141,11 @@ fn only_a_copy_of_the_probe_counts_as_executed() {
 
 #[test]
 fn connecting_needs_a_listener_for_tcp_and_none_for_udp() {
-    let connect = |transport, address| Probe::Connect { transport, address };
+    let connect = |transport, address| Probe::Connect {
+        transport,
+        address,
+        by: SocketWay::Connect,
+    };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     allowed(&connect(Transport::Tcp, address));
@@ -137,7 +166,8 @@ fn names_are_made_moved_and_removed() {
     let folder = Folder::new().with("a", "x");
     let at = |name: &str| folder.at(name);
     let (from, to) = (at("a"), at("b"));
-    allowed(&Probe::Rename { from, to });
+    let exchange = false;
+    allowed(&Probe::Rename { from, to, exchange });
     let (from, to) = (at("b"), at("c"));
     allowed(&Probe::Link {
         from: from.clone(),
@@ -160,7 +190,7 @@ fn names_are_made_moved_and_removed() {
 fn a_bind_mount_of_nothing_is_refused() {
     let folder = Folder::new();
     let (from, to) = (folder.at("absent"), folder.at("also-absent"));
-    match verdict(&Probe::BindMount { from, to }) {
+    match verdict(&Probe::Mount(MountProbe::Bind { from, to })) {
         // The second for those who may not mount at all.
         Verdict::Denied {
             errno: ENOENT | EPERM,
@@ -184,7 +214,13 @@ fn a_call_that_makes_no_sense_is_no_verdict() {
     check(&[], 2, "usage");
     check(&["run"], 2, "usage");
     check(&["run", "{}"], 2, "probe");
-    check(&["run", r#"{"open":{"path":"/x","typo":1}}"#], 2, "typo");
+    check(
+        &["run", r#"{"probe":{"open":{"path":"/x","typo":1}}}"#],
+        2,
+        "typo",
+    );
+    check(&["hold", "{}"], 2, "path");
+    check(&["noop", "/script", "noop"], NOOP_EXIT_STATUS, "");
 }
 
 #[test]
@@ -208,4 +244,164 @@ fn a_flood_has_the_verdict_of_every_one_of_its_parts() {
     allowed(&flood("file", 3000));
     denied(ENOENT, &flood("absent", 3000));
     broken("`times` is 0", &flood("file", 0));
+}
+
+#[test]
+fn a_file_is_opened_in_every_way_that_needs_no_privilege() {
+    let folder = Folder::new().with("file", "xyz");
+    for access in [
+        Access::Read,
+        Access::ReadWrite,
+        Access::Write,
+        Access::Append,
+        Access::Create,
+        Access::Truncate,
+    ] {
+        for by in [OpenWay::Openat, OpenWay::Openat2, OpenWay::ProcRoot] {
+            allowed(&open_by(folder.at("file"), access, by));
+        }
+        if access != Access::Create {
+            allowed(&open_by(folder.at("file"), access, OpenWay::Reopened));
+        }
+    }
+    broken(
+        "O_PATH",
+        &open_by(folder.at("absent"), Access::Read, OpenWay::Reopened),
+    );
+    denied(
+        ENOENT,
+        &open_by(folder.at("absent"), Access::Read, OpenWay::Openat2),
+    );
+}
+
+#[test]
+fn a_file_is_changed_without_being_opened_for_writing() {
+    let folder = Folder::new().with("file", "xyz");
+    let path = || folder.at("file");
+    let change = |attribute| Probe::Change {
+        path: path(),
+        attribute,
+    };
+    allowed(&Probe::Truncate { path: path() });
+    assert_eq!(fs::metadata(path()).unwrap().len(), 1);
+    allowed(&change(Attribute::Mode));
+    allowed(&change(Attribute::ModeOfDescriptor));
+    allowed(&change(Attribute::Times));
+    for by in [MapWay::Mmap, MapWay::Mprotect] {
+        allowed(&Probe::MapExec { path: path(), by });
+    }
+    let absent = folder.at("absent");
+    denied(
+        ENOENT,
+        &Probe::Truncate {
+            path: absent.clone(),
+        },
+    );
+    broken(
+        "open",
+        &Probe::MapExec {
+            path: absent,
+            by: MapWay::Mmap,
+        },
+    );
+}
+
+#[test]
+fn folders_and_nodes_are_made_and_removed() {
+    let folder = Folder::new().with("a", "first").with("b", "second");
+    let path = || folder.at("new");
+    allowed(&Probe::Mkdir { path: path() });
+    denied(EEXIST, &Probe::Mkdir { path: path() });
+    allowed(&Probe::Rmdir { path: path() });
+    let kind = NodeKind::Pipe;
+    allowed(&Probe::Mknod { path: path(), kind });
+    let (from, to, exchange) = (folder.at("a"), folder.at("b"), true);
+    allowed(&Probe::Rename { from, to, exchange });
+    assert_eq!(fs::read_to_string(folder.at("a")).unwrap(), "second");
+}
+
+#[test]
+fn a_program_is_executed_in_every_way() {
+    let folder = Folder::new();
+    for by in [
+        ExecWay::Execve,
+        ExecWay::Descriptor,
+        ExecWay::ProcFd,
+        ExecWay::Memfd,
+        ExecWay::Deleted,
+    ] {
+        fs::copy(EXECUTABLE, folder.at("copy")).unwrap();
+        let path = folder.at("copy");
+        allowed(&Probe::Exec { path, by });
+    }
+    assert!(
+        !Path::new(&folder.at("copy")).exists(),
+        "removed by the last"
+    );
+    let script = folder.at("script");
+    fs::write(&script, format!("#!{EXECUTABLE} noop\n")).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let by = ExecWay::Execve;
+    allowed(&Probe::Exec { path: script, by });
+}
+
+#[test]
+fn bytes_are_sent_and_addresses_taken_without_connecting() {
+    let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = peer.local_addr().unwrap();
+    for by in [SendWay::Sendto, SendWay::Sendmsg, SendWay::Sendmmsg] {
+        allowed(&Probe::Send { address, by });
+        peer.recv(&mut [0; 8]).unwrap();
+    }
+    let transport = Transport::Udp;
+    match verdict(&Probe::Bind { transport, address }) {
+        Verdict::Denied { .. } => {}
+        other => panic!("the address is taken: {other:?}"),
+    }
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    allowed(&Probe::Bind {
+        transport: Transport::Tcp,
+        address: any,
+    });
+    allowed(&Probe::Listen { address: Some(any) });
+    allowed(&Probe::Listen { address: None });
+    let taken = TcpListener::bind(any).unwrap();
+    let address = Some(taken.local_addr().unwrap());
+    broken("bind to", &Probe::Listen { address });
+}
+
+#[test]
+fn whoever_does_the_work_says_the_verdict_once() {
+    let folder = Folder::new().with("file", "x");
+    for doer in [Doer::Itself, Doer::Child, Doer::Thread] {
+        let run_as = RunAs {
+            doer,
+            ..RunAs::default()
+        };
+        let probe = open(folder.at("file"), Access::Read);
+        assert_eq!(verdict_as(&probe, &run_as), Verdict::Allowed, "{doer:?}");
+        let probe = open(folder.at("absent"), Access::Read);
+        let errno = ENOENT;
+        assert_eq!(verdict_as(&probe, &run_as), Verdict::Denied { errno });
+    }
+    let nowhere = RunAs {
+        cgroup: Some("/no/such/group".into()),
+        ..RunAs::default()
+    };
+    let probe = open(folder.at("file"), Access::Read);
+    match verdict_as(&probe, &nowhere) {
+        Verdict::Broken { message } => assert!(message.contains("no/such/group"), "{message}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_child_is_traced_and_looked_at() {
+    // Whether this machine lets it is not the question here.
+    for probe in [KernelProbe::PtraceTraceme, KernelProbe::ProcessVmRead] {
+        match verdict(&Probe::Kernel(probe)) {
+            Verdict::Allowed | Verdict::Denied { errno: EPERM } => {}
+            other => panic!("{probe:?}: {other:?}"),
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::probe::{Probe, Transport};
+use crate::probe::{Hold, Task, Transport};
 
 /// Everything one cell does, in order. The guest executes all of it and
 /// reports one [`crate::Observation`] for each action; it stops early only
@@ -35,6 +35,9 @@ pub enum Action {
         content: String,
         /// Permission bits.
         mode: u32,
+        /// What of the content is written over first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        blanks: Vec<Blank>,
     },
     /// Copy a file with its permission bits; parents are made.
     /// → [`crate::Observation::Done`]
@@ -53,8 +56,25 @@ pub enum Action {
         /// Local address.
         address: SocketAddr,
     },
+    /// Make files named 0, 1, 2 … in a folder, which is made too.
+    /// → [`crate::Observation::Done`]
+    MakeFiles {
+        /// Absolute path.
+        folder: String,
+        /// How many.
+        count: u32,
+    },
     /// Run the probe executable. → [`crate::Observation::Probed`]
-    Probe(Probe),
+    Probe(Task),
+    /// Run the probe executable, let it open a file and wait for
+    /// [`crate::Probe::Held`]. One that holds something under this name
+    /// already is ended first. → [`crate::Observation::Probed`], of opening
+    Hold {
+        /// What later probes call it.
+        name: String,
+        /// What it opens.
+        hold: Hold,
+    },
     /// Start a long-running process whose standard output is JSON lines, and
     /// wait until a line matches `ready`, the process exits, or the deadline
     /// passes. → [`crate::Observation::Spawned`]
@@ -136,6 +156,31 @@ pub enum Action {
     /// Ask the kernel itself, not the agent, which BPF links exist.
     /// → [`crate::Observation::BpfLinks`]
     ListBpfLinks,
+}
+
+/// A text that stands for what only the guest can know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blank {
+    /// It is written over wherever it is.
+    pub text: String,
+    /// With this.
+    pub lookup: Lookup,
+}
+
+/// Something that only the guest can know. Numbers are decimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Lookup {
+    /// The number of the inode that has this name.
+    InodeOf(String),
+    /// The device of the file system of this name: major, colon, minor.
+    DeviceOf(String),
+    /// The SHA-256 of a file's content, in hex.
+    Sha256Of(String),
+    /// The number of the mount namespace in [`crate::MOUNT_NAMESPACES_DIR`]
+    /// that has this name.
+    MountNamespaceOf(String),
 }
 
 /// Whether `line` holds all of `subset`: objects match when every key of the

@@ -19,19 +19,21 @@ pub mod observation;
 pub mod probe;
 pub mod wire;
 
-pub use action::{Action, CellProgram};
-pub use message::{Facts, GuestMessage, HostMessage, LogStream};
+pub use action::{Action, Blank, CellProgram, Lookup};
+pub use message::{Facts, Feature, GuestMessage, HostMessage, LogStream};
 pub use observation::{BpfLink, Exit, Observation};
-pub use probe::{Access, FloodedFile, Probe, Transport, Verdict};
+pub use probe::{Access, FloodedFile, Hold, Probe, RunAs, Task, Transport, Verdict};
 
 /// Raised whenever a message changes its meaning or shape. Host and guest are
 /// built together; a difference means a stale initramfs and is an error.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 5;
 
 /// Where the guest finds the programs of the cells: `<CELLS_DIR>/<cell>.json`.
 pub const CELLS_DIR: &str = "/cells";
 /// Where the guest finds the probe executable.
 pub const PROBE_PATH: &str = "/bin/probe";
+/// Where the guest keeps the mount namespaces of a cell, by name.
+pub const MOUNT_NAMESPACES_DIR: &str = "/run/mount-namespaces";
 /// The serial port that carries the messages; the console is `/dev/ttyS0`.
 pub const CONTROL_PORT: &str = "/dev/ttyS1";
 /// On the kernel's command line it makes the guest show no type information,

@@ -6,6 +6,8 @@
 //! guest: Started, then Record and Log, then Final
 //! ```
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::observation::Observation;
@@ -92,6 +94,26 @@ pub struct Facts {
     /// Whether `/sys/kernel/btf/vmlinux` is there and begins as type
     /// information does.
     pub btf: bool,
+    /// What else it has of what kernels differ in.
+    pub features: BTreeSet<Feature>,
+}
+
+/// What kernels differ in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Feature {
+    /// By its type information, LSM programs may sleep.
+    SleepableLsm,
+    /// By its type information, LSM programs can ask for a file's digest.
+    ImaFileHash,
+    /// By its type information, making a user namespace is an LSM hook.
+    UsernsCreate,
+    /// `io_uring_setup(2)` exists.
+    IoUring,
+    /// `/proc/filesystems` has overlay.
+    Overlay,
+    /// There is a `/dev/ram0`.
+    RamDisk,
 }
 
 /// An output of a process.

@@ -1,38 +1,93 @@
 //! One action in the guest with an observed verdict.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`file`] | ways to open, change and map a file |
+//! | [`execute`] | ways to execute a program |
+//! | [`network`] | ways to send |
+//! | [`kernel`] | what is done to the kernel and to other processes |
+//! | [`mount`] | what is done to the tree of mounts |
+//! | [`subject`] | as whom |
+
+pub mod execute;
+pub mod file;
+pub mod kernel;
+pub mod mount;
+pub mod network;
+pub mod subject;
 
 use std::net::SocketAddr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use execute::ExecWay;
+pub use file::{Access, Attribute, FloodedFile, MapWay, NodeKind, OpenWay};
+pub use kernel::KernelProbe;
+pub use mount::MountProbe;
+pub use network::{SendWay, SocketWay, Transport};
+pub use subject::{Doer, MountNamespace, RunAs};
+
 /// One action, done by the probe executable in a process of its own. It says
 /// what to do, never what should come of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Probe {
-    /// `openat(2)` and, for [`Access::Read`], one `read(2)` of a byte.
+    /// Open a file and, if for reading, read a byte.
     Open {
         /// Absolute path, or relative to `cwd`.
         path: String,
         /// How it is opened.
         #[serde(default)]
         access: Access,
+        /// By which calls.
+        #[serde(default, skip_serializing_if = "is_default")]
+        by: OpenWay,
         /// Change to this folder first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cwd: Option<String>,
     },
-    /// `execve(2)` of a copy of the probe, which must exit with
+    /// Execute a copy of the probe, which must exit with
     /// [`crate::NOOP_EXIT_STATUS`].
     Exec {
         /// Absolute path.
         path: String,
+        /// By which calls.
+        #[serde(default, skip_serializing_if = "is_default")]
+        by: ExecWay,
     },
-    /// `connect(2)`; TCP must reach a listener to be allowed.
+    /// Connect; TCP must reach a listener to be allowed.
     Connect {
         /// Socket type.
         transport: Transport,
         /// Peer; an IPv4-mapped IPv6 address makes an IPv6 socket.
         address: SocketAddr,
+        /// By which calls.
+        #[serde(default, skip_serializing_if = "is_default")]
+        by: SocketWay,
+    },
+    /// Send a byte to a peer from a socket that is not connected.
+    Send {
+        /// Peer.
+        address: SocketAddr,
+        /// By which calls.
+        #[serde(default)]
+        by: SendWay,
+    },
+    /// `bind(2)`.
+    Bind {
+        /// Socket type.
+        transport: Transport,
+        /// Local address.
+        address: SocketAddr,
+    },
+    /// `listen(2)` on a TCP socket. That it cannot be bound first is no
+    /// verdict.
+    Listen {
+        /// Local address; without one the kernel chooses a port of every
+        /// address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<SocketAddr>,
     },
     /// `renameat2(2)`.
     Rename {
@@ -40,6 +95,9 @@ pub enum Probe {
         from: String,
         /// New name.
         to: String,
+        /// `RENAME_EXCHANGE`: each takes the other's place.
+        #[serde(default, skip_serializing_if = "is_default")]
+        exchange: bool,
     },
     /// `linkat(2)`: a hard link.
     Link {
@@ -65,6 +123,44 @@ pub enum Probe {
         /// New name.
         path: String,
     },
+    /// `mkdirat(2)`.
+    Mkdir {
+        /// New name.
+        path: String,
+    },
+    /// `unlinkat(2)` with `AT_REMOVEDIR`.
+    Rmdir {
+        /// Existing name.
+        path: String,
+    },
+    /// `mknodat(2)`.
+    Mknod {
+        /// New name.
+        path: String,
+        /// What is made.
+        kind: NodeKind,
+    },
+    /// `truncate(2)` to one byte.
+    Truncate {
+        /// Existing name.
+        path: String,
+    },
+    /// Change what the file system keeps about a file.
+    Change {
+        /// Existing name.
+        path: String,
+        /// What of it.
+        attribute: Attribute,
+    },
+    /// Open a file for reading, then map it executable. That it cannot be
+    /// opened is no verdict.
+    MapExec {
+        /// Existing name.
+        path: String,
+        /// By which calls.
+        #[serde(default)]
+        by: MapWay,
+    },
     /// The same again and again in one process, as fast as it can. Allowed or
     /// denied only when every one was, and with the same errno; else
     /// [`Verdict::Broken`], with the counts.
@@ -74,42 +170,60 @@ pub enum Probe {
         /// How often.
         times: u32,
     },
-    /// `mount(2)` with `MS_BIND`.
-    BindMount {
-        /// Existing file or folder.
-        from: String,
-        /// Where it appears.
-        to: String,
+    /// Something with a descriptor that was opened before, by
+    /// [`crate::Action::Hold`].
+    Held {
+        /// The name given there.
+        name: String,
+        /// What.
+        operation: HeldOperation,
     },
+    /// Something to the kernel or another process.
+    Kernel(KernelProbe),
+    /// Something to the tree of mounts.
+    Mount(MountProbe),
 }
 
-/// What [`Probe::Flood`] opens, as [`Probe::Open`] does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct FloodedFile {
+/// What `probe run` is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// What it does.
+    pub probe: Probe,
+    /// As whom.
+    #[serde(default, skip_serializing_if = "RunAs::is_runner")]
+    pub run_as: RunAs,
+}
+
+/// What `probe hold` is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
     /// Absolute path.
     pub path: String,
+    /// How it is opened.
+    pub access: Access,
+    /// As whom.
+    #[serde(default, skip_serializing_if = "RunAs::is_runner")]
+    pub run_as: RunAs,
 }
 
-/// How [`Probe::Open`] opens.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Access {
-    /// `O_RDONLY`.
-    #[default]
-    Read,
-    /// `O_WRONLY`.
-    Write,
-}
-
-/// Socket type of [`Probe::Connect`].
+/// What is done with a descriptor that was opened before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Transport {
-    /// `SOCK_STREAM`.
-    Tcp,
-    /// `SOCK_DGRAM`.
-    Udp,
+pub enum HeldOperation {
+    /// `pread(2)` of a byte.
+    Read,
+    /// `pwrite(2)` of a byte.
+    Write,
+    /// `ftruncate(2)` to one byte.
+    Truncate,
+    /// `fchmod(2)`.
+    Mode,
+    /// `mmap(2)`, private and executable.
+    MapExec,
+    /// Open it again through `/proc/self/fd`, for reading.
+    Reopen,
 }
 
 /// What came of a [`Probe`].
@@ -133,4 +247,8 @@ pub enum Verdict {
         /// Why.
         message: String,
     },
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -1,14 +1,14 @@
 //! The reference agent of this project.
 
+mod policy;
 mod vocabulary;
 
 use harness_proto::Exit;
-use scenarios::{Mode, Rule, schema::Ring};
-use serde::Serialize;
+use scenarios::{Mode, schema::Ring};
 use serde_json::{Value, json};
 
-use super::{Adapter, Ledger, Reload, Vocabulary};
-use crate::outcome::Ability;
+use super::{Adapter, Ledger, PolicyFile, Reload, Rules, Vocabulary};
+use crate::ability::Ability;
 
 /// The reference agent of this project.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,25 +18,29 @@ const EXECUTABLE: &str = "/bin/aegisbpf";
 const POLICY: &str = "/etc/aegisbpf/policy.yaml";
 const SIGHUP: i32 = 1;
 
-/// A struct, so that its fields come in this order.
-#[derive(Serialize)]
-struct Policy<'a> {
-    version: u32,
-    rules: &'a [&'a Rule],
-}
-
 impl Adapter for AegisBpf {
     fn name(&self) -> &'static str {
         "aegisbpf"
     }
 
-    fn executable(&self) -> &'static str {
-        EXECUTABLE
+    fn executable(&self) -> Option<&'static str> {
+        Some(EXECUTABLE)
     }
 
     fn can(&self, ability: Ability) -> bool {
         match ability {
-            Ability::OpenRule | Ability::ExecRule | Ability::ConnectRule | Ability::Account => true,
+            Ability::File(_)
+            | Ability::Exec
+            | Ability::Network(_)
+            | Ability::Kernel(_)
+            | Ability::Object(_)
+            | Ability::Scope(_)
+            | Ability::Except
+            | Ability::NeverDeny
+            | Ability::AuditRule
+            | Ability::KillRule
+            | Ability::RevokeHeld
+            | Ability::Account => true,
         }
     }
 
@@ -44,10 +48,8 @@ impl Adapter for AegisBpf {
         POLICY
     }
 
-    /// JSON, which is YAML. The rules have the same shape in both.
-    fn policy(&self, rules: &[&Rule]) -> String {
-        let policy = Policy { version: 1, rules };
-        serde_json::to_string(&policy).expect("rules have string keys")
+    fn policy(&self, rules: &Rules<'_>) -> PolicyFile {
+        policy::write(rules)
     }
 
     fn start(&self, mode: Mode) -> Vec<String> {
@@ -115,7 +117,7 @@ fn words(words: &[&str]) -> Vec<String> {
 mod tests {
     use super::{Adapter, AegisBpf};
     use crate::adapter::vocabulary::check;
-    use scenarios::{Rule, Scenario, Step, Target, Tier, schema::Ring};
+    use scenarios::{Scenario, Step, Tier, schema::Ring};
     use serde_json::{Value, json};
 
     fn merged(one: &Value, other: &Value) -> Value {
@@ -147,38 +149,10 @@ mod tests {
                 must_run: false,
                 setup: vec![],
                 rules: vec![],
+                never_deny: vec![],
                 steps: vec![Step::NoEvent { matches }],
             };
             assert_eq!(check(&scenario, &AegisBpf.vocabulary()), Ok(()));
         }
-    }
-
-    #[test]
-    fn rules_are_written_as_the_agent_reads_them() {
-        let open = Rule {
-            id: "secret".into(),
-            deny: Target::Open {
-                path: "/srv/secret.txt".into(),
-            },
-        };
-        let connect = Rule {
-            id: "peer".into(),
-            deny: Target::Connect {
-                to: "10.0.0.0/8".into(),
-                port: Some(443),
-            },
-        };
-        let read = |text: String| serde_json::from_str::<Value>(&text).unwrap();
-        assert_eq!(
-            read(AegisBpf.policy(&[&open, &connect])),
-            json!({"version": 1, "rules": [
-                {"id": "secret", "deny": {"open": {"path": "/srv/secret.txt"}}},
-                {"id": "peer", "deny": {"connect": {"to": "10.0.0.0/8", "port": 443}}},
-            ]})
-        );
-        assert_eq!(
-            read(AegisBpf.policy(&[])),
-            json!({"version": 1, "rules": []})
-        );
     }
 }

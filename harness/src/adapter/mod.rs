@@ -2,31 +2,33 @@
 //! between agents is behind [`Adapter`]; all of it is data or pure.
 
 mod aegisbpf;
+mod null;
 pub mod vocabulary;
 
-use harness_proto::Exit;
+use harness_proto::{Blank, Exit};
 use scenarios::{Mode, Rule, schema::Ring};
 use serde::Serialize;
 use serde_json::Value;
 
 pub use aegisbpf::AegisBpf;
+pub use null::Null;
 pub use vocabulary::Vocabulary;
 
-use crate::outcome::Ability;
+use crate::ability::Ability;
 
 /// One kind of agent.
 pub trait Adapter: Send + Sync {
     /// Its name in cells and reports; a part of file names.
     fn name(&self) -> &str;
-    /// Where its executable is in the guest.
-    fn executable(&self) -> &str;
+    /// Where its executable is in the guest, if it has one.
+    fn executable(&self) -> Option<&str>;
     /// Whether it has such a thing.
     fn can(&self, ability: Ability) -> bool;
     /// Where its policy is in the guest.
     fn policy_path(&self) -> &str;
     /// The rules in its own language. No rules make a valid policy that denies
     /// nothing.
-    fn policy(&self, rules: &[&Rule]) -> String;
+    fn policy(&self, rules: &Rules<'_>) -> PolicyFile;
     /// The command that runs it in the foreground, writing JSON lines.
     fn start(&self, mode: Mode) -> Vec<String>;
     /// What the line that says it is ready holds.
@@ -46,6 +48,24 @@ pub trait Adapter: Send + Sync {
     /// The exit status with which it says that the kernel's verifier refused
     /// a program.
     fn verifier_exit(&self) -> Option<i32>;
+}
+
+/// Rules in no agent's own language.
+#[derive(Debug, Clone, Default)]
+pub struct Rules<'a> {
+    /// In the order of the scenario.
+    pub rules: Vec<&'a Rule>,
+    /// Programs that none of them holds for.
+    pub never_deny: &'a [String],
+}
+
+/// A policy in an agent's own language.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PolicyFile {
+    /// The whole text.
+    pub content: String,
+    /// What of it the guest writes over, and with what.
+    pub blanks: Vec<Blank>,
 }
 
 /// Where an agent accounts for its events.

@@ -257,7 +257,7 @@ mod tests {
 
     fn said(step: &str) -> String {
         let text = format!(
-            "id = \"x\"\ntitle = \"t\"\n[[rule]]\nid = \"secret\"\ndeny = {{ open = {{ path = \"/a\" }} }}\n[[step]]\ndo = \"start\"\nmode = \"audit\"\n[[step]]\ndo = {step}\n"
+            "id = \"x\"\ntitle = \"t\"\n[[rule]]\nid = \"secret\"\nfile = {{ path = \"/a\" }}\n[[step]]\ndo = \"start\"\nmode = \"audit\"\n[[step]]\ndo = {step}\n"
         );
         let scenario = scenarios::catalogue::parse(Path::new("x.toml"), &text).unwrap();
         match check(&scenario, &AegisBpf.vocabulary()) {
@@ -275,7 +275,7 @@ mod tests {
         insta::assert_snapshot!(event("{ type = \"denail\" }"), @r#"`matches.type`: unknown kind of line "denail"; did you mean denial? (known: ready, denial, canary, dismissed, unresolved, policy, loss, stopped)"#);
         insta::assert_snapshot!(event("{ type = \"loss\", denials_lots = 1 }"), @r#"`matches.denials_lots`: unknown field "denials_lots"; did you mean denials_lost? (known: denials, denials_lost, audits, audits_lost, unreadable, in_flight_lost)"#);
         insta::assert_snapshot!(event("{ type = \"denial\", rule = \"secrte\" }"), @r#"`matches.rule`: unknown rule "secrte"; did you mean secret? (known: secret)"#);
-        insta::assert_snapshot!(event("{ type = \"denial\", verdict = \"denid\" }"), @r#"`matches.verdict`: unknown word "denid"; did you mean denied? (known: denied, would-deny)"#);
+        insta::assert_snapshot!(event("{ type = \"denial\", verdict = \"denid\" }"), @r#"`matches.verdict`: unknown word "denid"; did you mean denied? (known: denied, killed, would-deny, audited)"#);
         insta::assert_snapshot!(event("{ type = \"denial\", seq = \"1\" }"), @r#"`matches.seq`: is "1", but the agent says a number there"#);
         insta::assert_snapshot!(event("{ type = \"denial\", peer = { adress = \"::1\" } }"), @r#"`matches.peer.adress`: unknown field "adress"; did you mean address? (known: address, port)"#);
         insta::assert_snapshot!(event("{ type = 1 }"), @r#"`matches.type`: unknown kind of line "1" (known: ready, denial, canary, dismissed, unresolved, policy, loss, stopped)"#);
@@ -285,7 +285,7 @@ mod tests {
     fn a_line_of_any_kind_must_still_be_one_that_there_is() {
         assert_eq!(event("{ verdict = \"denied\" }"), "known");
         assert_eq!(event("{ ring = \"denials\", seq = 1 }"), "known");
-        insta::assert_snapshot!(event("{ verdict = \"allowed\" }"), @r#"`matches.verdict`: unknown word "allowed" (known: denied, would-deny)"#);
+        insta::assert_snapshot!(event("{ verdict = \"allowed\" }"), @r#"`matches.verdict`: unknown word "allowed"; did you mean killed? (known: denied, killed, would-deny, audited)"#);
         insta::assert_snapshot!(event("{ verdict = \"denied\", adopted = true }"), @r"`matches`: no line has all of these fields: adopted, verdict");
         assert!(event("{ vredict = \"denied\" }").contains("did you mean verdict?"));
     }
@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(health("{ healthy = true, generation = 0 }"), "known");
         insta::assert_snapshot!(health("{ helthy = true }"), @r#"`matches.helthy`: unknown field "helthy"; did you mean healthy? (known: healthy, daemon, domains, generation, policy_digest, links, counters, checks)"#);
         insta::assert_snapshot!(health("{ healthy = 1 }"), @r"`matches.healthy`: is 1, but the agent says true or false there");
-        insta::assert_snapshot!(health("{ domains = { files = \"off\" } }"), @r#"`matches.domains.files`: unknown field "files"; did you mean file? (known: file, exec, network)"#);
+        insta::assert_snapshot!(health("{ domains = { files = \"off\" } }"), @r#"`matches.domains.files`: unknown field "files"; did you mean file? (known: file, exec, network, kernel)"#);
         insta::assert_snapshot!(health("{ domains = \"off\" }"), @r#"`matches.domains`: is "off", but the agent says a table there"#);
     }
 

@@ -14,18 +14,21 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use harness_proto::{
-    Access, Action, Exit, Probe, Transport,
+    Access, Action, Exit, Probe, RunAs, Task, Transport,
     count::{CountPlan, NULL_LSM_PATH, WORKLOAD_PATH, rule_file},
+    probe::{OpenWay, SocketWay},
 };
 use perf::count::Subject;
 use scenarios::{
     Expect, Mode, Rule, Target,
+    rule::{FileObject, Held, NetworkTarget},
     schema::{Errno, LinksExpect},
 };
 use serde_json::json;
 
 use crate::{
     Adapter,
+    adapter::{PolicyFile, Rules},
     expectation::{Blame, Expectation, Phase, PlannedAction, Program},
     outcome::FailCode,
 };
@@ -76,26 +79,31 @@ pub struct CountProgram {
 /// The rules: exact files and exact addresses. The first of each is probed,
 /// none is about anything that is counted.
 pub fn rules(count: u32) -> Vec<Rule> {
-    let files = (0..count).map(|number| Rule {
-        id: format!("file-{number}"),
-        deny: Target::Open {
-            path: rule_file(number),
-        },
+    let files = (0..count).map(|number| Target::File {
+        object: FileObject::Path(rule_file(number)),
+        operations: Vec::new(),
     });
     let peers = (0..count).map(|number| {
         let address = match number {
             0 => DENIED_PEER,
             number => Ipv4Addr::from_bits(FIRST_PEER + number),
         };
-        Rule {
-            id: format!("peer-{number}"),
-            deny: Target::Connect {
-                to: address.to_string(),
-                port: None,
-            },
-        }
+        Target::Network(NetworkTarget {
+            address: address.to_string(),
+            ports: None,
+            protocol: None,
+            operations: Vec::new(),
+        })
     });
-    files.chain(peers).collect()
+    let rule = |(number, target)| Rule {
+        id: format!("rule-{number}"),
+        action: scenarios::rule::Action::Deny,
+        target,
+        scope: Vec::new(),
+        except: Vec::new(),
+        held: Held::Keep,
+    };
+    files.chain(peers).enumerate().map(rule).collect()
 }
 
 /// Build the program.
@@ -139,10 +147,15 @@ struct Builder<'a> {
 impl Builder<'_> {
     /// Returns where the hooks are listed.
     fn agent(&mut self, rules: &[&Rule]) -> usize {
+        let PolicyFile { content, blanks } = self.adapter.policy(&Rules {
+            rules: rules.to_vec(),
+            never_deny: &[],
+        });
         let policy = Action::WriteFile {
             path: self.adapter.policy_path().into(),
-            content: self.adapter.policy(rules),
+            content,
             mode: 0o600,
+            blanks,
         };
         self.push(Phase::Setup, policy, Expectation::Done(Blame::Harness));
         let start = Action::Spawn {
@@ -201,16 +214,21 @@ impl Builder<'_> {
         let open = Probe::Open {
             path: rule_file(0),
             access: Access::Read,
+            by: OpenWay::default(),
             cwd: None,
         };
         let connect = Probe::Connect {
             transport: Transport::Udp,
             address: SocketAddr::new(IpAddr::V4(DENIED_PEER), PORT),
+            by: SocketWay::default(),
         };
         for probe in [open, connect] {
             self.push(
                 phase,
-                Action::Probe(probe),
+                Action::Probe(Task {
+                    probe,
+                    run_as: RunAs::default(),
+                }),
                 Expectation::Verdict(expect.clone()),
             );
         }

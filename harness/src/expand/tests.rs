@@ -3,12 +3,12 @@ use std::path::Path;
 use harness_proto::Action;
 use scenarios::Scenario;
 
-use super::expand;
+use super::{expand, expand_without_agent};
 use crate::{adapter::AegisBpf, expectation::Program};
 
 fn scenario(steps: &str) -> Scenario {
     let text = format!(
-        "id = \"x\"\ntitle = \"t\"\n[[setup]]\nfile = {{ path = \"/a\", content = \"c\" }}\n[[rule]]\nid = \"a\"\ndeny = {{ open = {{ path = \"/a\" }} }}\n{steps}"
+        "id = \"x\"\ntitle = \"t\"\n[[setup]]\nfile = {{ path = \"/a\", content = \"c\" }}\n[[rule]]\nid = \"a\"\nfile = {{ path = \"/a\", operations = [\"read\", \"write\"] }}\n{steps}"
     );
     scenarios::catalogue::parse(Path::new("x.toml"), &text).unwrap()
 }
@@ -51,15 +51,15 @@ fn expanded(steps: &str) -> String {
 fn a_denial_has_its_control_before_and_its_negative_after() {
     insta::assert_snapshot!(expanded(&format!("{START}{DENIED}")), @r#"
     setup    write /a c -> {"done":"harness"}
-    control  {"probe":{"open":{"path":"/a","access":"read"}}} -> {"verdict":"allowed"}
-    steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","deny":{"open":{"path":"/a"}}}]} -> {"done":"harness"}
+    control  {"probe":{"probe":{"open":{"path":"/a","access":"read"}}}} -> {"verdict":"allowed"}
+    steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","file":{"operations":["read","write"],"path":"/a"}}]} -> {"done":"harness"}
     steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"ready":{"verifier_exit":7}}
-    steps    {"probe":{"open":{"path":"/a","access":"read"}}} -> {"verdict":{"denied":"EPERM"}}
+    steps    {"probe":{"probe":{"open":{"path":"/a","access":"read"}}}} -> {"verdict":{"denied":"EPERM"}}
     negative mark agent-1 -> {"done":"agent"}
     negative write /etc/aegisbpf/policy.yaml {"version":1,"rules":[]} -> {"done":"harness"}
     negative signal agent-1 1 -> {"done":"agent"}
     negative await {"type":"policy"} of agent-1 -> {"answer":{"result":"applied"}}
-    negative {"probe":{"open":{"path":"/a","access":"read"}}} -> {"verdict":"allowed"}
+    negative {"probe":{"probe":{"open":{"path":"/a","access":"read"}}}} -> {"verdict":"allowed"}
     release  signal agent-1 15 -> {"done":"agent"}
     release  await exit of agent-1 -> {"ended":{"status":0}}
     release  run /bin/aegisbpf detach -> {"ran":{"exit":0,"prints":null,"otherwise":"agent-exit"}}
@@ -71,15 +71,15 @@ fn a_denial_has_its_control_before_and_its_negative_after() {
 fn a_killed_agent_is_started_again_to_remove_its_rules() {
     insta::assert_snapshot!(expanded(&format!("{START}{KILL}{DENIED}")), @r#"
     setup    write /a c -> {"done":"harness"}
-    control  {"probe":{"open":{"path":"/a","access":"read"}}} -> {"verdict":"allowed"}
-    steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","deny":{"open":{"path":"/a"}}}]} -> {"done":"harness"}
+    control  {"probe":{"probe":{"open":{"path":"/a","access":"read"}}}} -> {"verdict":"allowed"}
+    steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","file":{"operations":["read","write"],"path":"/a"}}]} -> {"done":"harness"}
     steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"ready":{"verifier_exit":7}}
     steps    signal agent-1 9 -> {"done":"agent"}
     steps    await exit of agent-1 -> {"ended":{"signal":9}}
-    steps    {"probe":{"open":{"path":"/a","access":"read"}}} -> {"verdict":{"denied":"EPERM"}}
+    steps    {"probe":{"probe":{"open":{"path":"/a","access":"read"}}}} -> {"verdict":{"denied":"EPERM"}}
     negative write /etc/aegisbpf/policy.yaml {"version":1,"rules":[]} -> {"done":"harness"}
     negative spawn agent-2: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"ready":{"verifier_exit":7}}
-    negative {"probe":{"open":{"path":"/a","access":"read"}}} -> {"verdict":"allowed"}
+    negative {"probe":{"probe":{"open":{"path":"/a","access":"read"}}}} -> {"verdict":"allowed"}
     release  signal agent-2 15 -> {"done":"agent"}
     release  await exit of agent-2 -> {"ended":{"status":0}}
     release  run /bin/aegisbpf detach -> {"ran":{"exit":0,"prints":null,"otherwise":"agent-exit"}}
@@ -92,7 +92,7 @@ fn a_cell_without_denials_has_no_teeth_and_no_more_starts() {
     let steps = format!("{START}[[step]]\ndo = \"kill\"\nsignal = \"SIGTERM\"\n{DETACH}");
     insta::assert_snapshot!(expanded(&steps), @r#"
     setup    write /a c -> {"done":"harness"}
-    steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","deny":{"open":{"path":"/a"}}}]} -> {"done":"harness"}
+    steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","file":{"operations":["read","write"],"path":"/a"}}]} -> {"done":"harness"}
     steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"ready":{"verifier_exit":7}}
     steps    signal agent-1 15 -> {"done":"agent"}
     steps    await exit of agent-1 -> {"ended":{"status":0}}
@@ -106,7 +106,7 @@ fn a_refusal_leaves_nothing_to_release_but_that_is_shown() {
     let steps = "[[step]]\ndo = \"start\"\nmode = \"enforce\"\nexpect = { refused = { exit = 3, says = \"BPF LSM\" } }\n";
     insta::assert_snapshot!(expanded(steps), @r#"
     setup    write /a c -> {"done":"harness"}
-    steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","deny":{"open":{"path":"/a"}}}]} -> {"done":"harness"}
+    steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","file":{"operations":["read","write"],"path":"/a"}}]} -> {"done":"harness"}
     steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"refused":{"exit":3,"says":"BPF LSM"}}
     release  "list-bpf-links" -> {"links":"none"}
     "#);
@@ -161,4 +161,63 @@ fn an_agent_is_stopped_for_a_flood_and_accounts_for_it_after_its_end() {
     "#);
     let early = expand(&scenario(&format!("{START}{account}")), &AegisBpf);
     assert!(early.unwrap_err().problem.contains("none was ended"));
+}
+
+const DELETED: &str = "[[step]]\ndo = \"probe\"\nprobe = { unlink = { path = \"/a\" } }\nrun_as = { uid = 1 }\nexpect = { denied = \"EPERM\" }\nundo = [{ file = { path = \"/a\", content = \"c\" } }]\n";
+const NONSENSE: &str = "[[step]]\ndo = \"probe\"\nprobe = { kernel = \"init-module\" }\nexpect = \"killed\"\ncontrol = { denied = \"ENOEXEC\" }\n";
+const HOLD: &str = "[[step]]\ndo = \"hold\"\nname = \"h\"\npath = \"/a\"\n";
+const HELD: &str = "[[step]]\ndo = \"probe\"\nprobe = { held = { name = \"h\", operation = \"read\" } }\nexpect = { denied = \"EPERM\" }\n";
+
+#[test]
+fn a_tooth_undoes_what_it_does_and_has_a_control_of_its_own() {
+    let program = expanded(&format!("{START}{DELETED}{NONSENSE}"));
+    let lines: Vec<&str> = program
+        .lines()
+        .filter(|line| line.contains("probe") || line.contains("write /a"))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    setup    write /a c -> {"done":"harness"}
+    control  {"probe":{"probe":{"unlink":{"path":"/a"}},"run_as":{"uid":1}}} -> {"verdict":"allowed"}
+    control  write /a c -> {"done":"harness"}
+    control  {"probe":{"probe":{"kernel":"init-module"}}} -> {"verdict":{"denied":"ENOEXEC"}}
+    steps    {"probe":{"probe":{"unlink":{"path":"/a"}},"run_as":{"uid":1}}} -> {"verdict":{"denied":"EPERM"}}
+    steps    {"probe":{"probe":{"kernel":"init-module"}}} -> {"verdict":"killed"}
+    negative {"probe":{"probe":{"unlink":{"path":"/a"}},"run_as":{"uid":1}}} -> {"verdict":"allowed"}
+    negative write /a c -> {"done":"harness"}
+    negative {"probe":{"probe":{"kernel":"init-module"}}} -> {"verdict":{"denied":"ENOEXEC"}}
+    "#);
+}
+
+#[test]
+fn what_is_held_is_opened_for_the_control_and_for_the_steps() {
+    let program = expanded(&format!("{HOLD}{START}{HELD}"));
+    let lines: Vec<&str> = program
+        .lines()
+        .filter(|line| line.contains("probe") || line.contains("hold"))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    control  {"hold":{"name":"h","hold":{"path":"/a","access":"read"}}} -> {"verdict":"allowed"}
+    control  {"probe":{"probe":{"held":{"name":"h","operation":"read"}}}} -> {"verdict":"allowed"}
+    steps    {"hold":{"name":"h","hold":{"path":"/a","access":"read"}}} -> {"verdict":"allowed"}
+    steps    {"probe":{"probe":{"held":{"name":"h","operation":"read"}}}} -> {"verdict":{"denied":"EPERM"}}
+    negative {"probe":{"probe":{"held":{"name":"h","operation":"read"}}}} -> {"verdict":"allowed"}
+    "#);
+}
+
+#[test]
+fn without_an_agent_the_teeth_come_twice_and_nothing_is_started() {
+    let steps = format!("{START}{DELETED}{NONSENSE}{KILL}");
+    let program = expand_without_agent(&scenario(&steps));
+    insta::assert_snapshot!(shown(&program), @r#"
+    setup    write /a c -> {"done":"harness"}
+    control  {"probe":{"probe":{"unlink":{"path":"/a"}},"run_as":{"uid":1}}} -> {"verdict":"allowed"}
+    control  write /a c -> {"done":"harness"}
+    control  {"probe":{"probe":{"kernel":"init-module"}}} -> {"verdict":{"denied":"ENOEXEC"}}
+    control  {"probe":{"probe":{"unlink":{"path":"/a"}},"run_as":{"uid":1}}} -> {"verdict":"allowed"}
+    control  write /a c -> {"done":"harness"}
+    control  {"probe":{"probe":{"kernel":"init-module"}}} -> {"verdict":{"denied":"ENOEXEC"}}
+    steps    {"probe":{"probe":{"unlink":{"path":"/a"}},"run_as":{"uid":1}}} -> {"verdict":"allowed"}
+    steps    write /a c -> {"done":"harness"}
+    steps    {"probe":{"probe":{"kernel":"init-module"}}} -> {"verdict":{"denied":"ENOEXEC"}}
+    "#);
 }

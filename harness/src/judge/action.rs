@@ -23,6 +23,8 @@ pub(super) struct Memory<'a> {
 
 type Checked = Result<(), Outcome>;
 
+const SIGKILL: i32 = 9;
+
 fn fail(code: FailCode, reason: impl Into<String>) -> Checked {
     Err(Outcome::failed(code, reason))
 }
@@ -187,22 +189,30 @@ fn broken(expectation: &Expectation, message: &str) -> Outcome {
 fn check_verdict(planned: &PlannedAction, expect: &Expect, verdict: &Verdict) -> Checked {
     let met = match (verdict, expect) {
         (Verdict::Allowed, Expect::Allowed) => true,
+        (Verdict::Killed { signal }, Expect::Killed) => *signal == SIGKILL,
         (Verdict::Denied { errno }, Expect::Denied(expected)) => *errno == expected.number(),
         _ => false,
     };
     if met {
         return Ok(());
     }
+    if planned.phase == Phase::Setup {
+        return Err(Outcome::infra(
+            InfraCode::Harness,
+            format!("the setup {:?} came to {verdict:?}", planned.action),
+        ));
+    }
     let code = match (planned.phase, verdict, expect) {
         (_, Verdict::Broken { .. }, _) => FailCode::ProbeBroken,
         (Phase::Control, ..) => FailCode::ControlFailed,
         (Phase::Negative, ..) => FailCode::NegativeFailed,
         (_, Verdict::Allowed, _) => FailCode::NotDenied,
-        (_, _, Expect::Denied(_)) => FailCode::WrongErrno,
+        (_, _, Expect::Denied(_) | Expect::Killed) => FailCode::WrongErrno,
         (_, _, Expect::Allowed) => FailCode::UnexpectedDeny,
     };
     let expected = match expect {
         Expect::Allowed => "allowed".into(),
+        Expect::Killed => "killed".into(),
         Expect::Denied(errno) => format!("denied with {errno:?} ({})", errno.number()),
     };
     let found = match verdict {

@@ -16,7 +16,7 @@ const NONCE: &str = "n1";
 
 fn program(steps: &str) -> Program {
     let text = format!(
-        "id = \"x\"\ntitle = \"t\"\n[[rule]]\nid = \"a\"\ndeny = {{ open = {{ path = \"/a\" }} }}\n{steps}"
+        "id = \"x\"\ntitle = \"t\"\n[[rule]]\nid = \"a\"\nfile = {{ path = \"/a\", operations = [\"read\", \"write\"] }}\n{steps}"
     );
     let scenario = scenarios::catalogue::parse(Path::new("x.toml"), &text).unwrap();
     expand(&scenario, &AegisBpf).unwrap()
@@ -88,6 +88,11 @@ fn a_verdict_is_the_expected_one_or_a_failure_of_its_own_kind() {
     assert_eq!(one(deny, broken), Some(FailCode::ProbeBroken));
     assert_eq!(one(allow, allowed), None);
     assert_eq!(one(allow, denied(1)), Some(FailCode::UnexpectedDeny));
+    let kill = deny.replace("{ denied = \"EPERM\" }", "\"killed\"");
+    let killed = |signal| Observation::Probed(Verdict::Killed { signal });
+    assert_eq!(one(&kill, killed(9)), None);
+    assert_eq!(one(&kill, killed(11)), Some(FailCode::WrongErrno));
+    assert_eq!(one(&kill, denied(1)), Some(FailCode::WrongErrno));
 }
 
 #[test]

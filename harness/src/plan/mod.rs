@@ -6,15 +6,16 @@ mod select;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel_matrix::{BootMode, Capability, Tier};
-use scenarios::{Requirement, Scenario, Step, Target};
+use scenarios::{Requirement, Scenario};
 use serde::Serialize;
 
 pub use select::{Filter, SelectError, Selection, scenario_tier, select};
 
 use crate::{
+    ability::abilities,
     adapter::Adapter,
     cell::{Cell, Group},
-    outcome::{Ability, SkipReason},
+    outcome::SkipReason,
 };
 
 /// A kernel as the plan sees it.
@@ -155,11 +156,8 @@ fn skip_reason(
             .map(SkipReason::CapabilityPresent)
     };
     let cannot = || {
-        scenario
-            .rules
-            .iter()
-            .map(|rule| ability(&rule.deny))
-            .chain(scenario.steps.iter().filter_map(ability_of_step))
+        abilities(scenario)
+            .into_iter()
             .find(|ability| !adapter.can(*ability))
             .map(SkipReason::AgentCannot)
     };
@@ -171,18 +169,12 @@ fn capability(requirement: Requirement) -> Capability {
         Requirement::Bpf => Capability::Bpf,
         Requirement::BpfLsm => Capability::BpfLsm,
         Requirement::Btf => Capability::Btf,
-    }
-}
-
-fn ability_of_step(step: &Step) -> Option<Ability> {
-    matches!(step, Step::Accounting { .. }).then_some(Ability::Account)
-}
-
-fn ability(target: &Target) -> Ability {
-    match target {
-        Target::Open { .. } => Ability::OpenRule,
-        Target::Exec { .. } => Ability::ExecRule,
-        Target::Connect { .. } => Ability::ConnectRule,
+        Requirement::SleepableLsm => Capability::SleepableLsm,
+        Requirement::ImaFileHash => Capability::ImaFileHash,
+        Requirement::UsernsCreate => Capability::UsernsCreate,
+        Requirement::IoUring => Capability::IoUring,
+        Requirement::Overlay => Capability::Overlay,
+        Requirement::RamDisk => Capability::RamDisk,
     }
 }
 

@@ -2,13 +2,14 @@ use std::{collections::BTreeSet, path::Path};
 
 use harness_proto::Exit;
 use kernel_matrix::{BootMode, Capability, Tier};
-use scenarios::{Mode, Rule, Scenario};
+use scenarios::{Mode, Scenario};
 use serde_json::{Value, json};
 
 use super::{Decision, Filter, Plan, PlanKernel, select};
 use crate::{
-    adapter::{Adapter, AegisBpf, Reload, Vocabulary},
-    outcome::{Ability, SkipReason},
+    ability::Ability,
+    adapter::{Adapter, AegisBpf, PolicyFile, Reload, Rules, Vocabulary},
+    outcome::SkipReason,
 };
 
 /// An agent that can do nothing.
@@ -18,8 +19,8 @@ impl Adapter for Mute {
     fn name(&self) -> &'static str {
         "mute"
     }
-    fn executable(&self) -> &'static str {
-        "/bin/mute"
+    fn executable(&self) -> Option<&'static str> {
+        Some("/bin/mute")
     }
     fn can(&self, _: Ability) -> bool {
         false
@@ -27,8 +28,8 @@ impl Adapter for Mute {
     fn policy_path(&self) -> &'static str {
         "/mute"
     }
-    fn policy(&self, _: &[&Rule]) -> String {
-        String::new()
+    fn policy(&self, _: &Rules<'_>) -> PolicyFile {
+        PolicyFile::default()
     }
     fn start(&self, _: Mode) -> Vec<String> {
         Vec::new()
@@ -106,7 +107,7 @@ fn filter(tier: Tier) -> Filter {
 
 #[test]
 fn cells_are_skipped_for_what_is_missing_and_only_for_that() {
-    let rule = "[[rule]]\nid = \"a\"\ndeny = { exec = { path = \"/a\" } }";
+    let rule = "[[rule]]\nid = \"a\"\nexec = { path = \"/a\" }";
     let check = |text: &str, has: &[Capability], mode, adapter: &dyn Adapter, expected| {
         let kernels = [kernel("6.12", Tier::Smoke, has)];
         let scenarios = [scenario("x", text)];
@@ -149,7 +150,7 @@ fn cells_are_skipped_for_what_is_missing_and_only_for_that() {
         &FULL,
         BootMode::BpfLsm,
         &Mute,
-        skip(SkipReason::AgentCannot(Ability::ExecRule)),
+        skip(SkipReason::AgentCannot(Ability::Exec)),
     );
 }
 

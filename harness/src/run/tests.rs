@@ -29,7 +29,7 @@ needs = ["bpf-lsm"]
 must_run = true
 [[rule]]
 id = "secret"
-deny = { open = { path = "/srv/secret.txt" } }
+file = { path = "/srv/secret.txt", operations = ["read", "write"] }
 [[step]]
 do = "start"
 mode = "enforce"

@@ -87,6 +87,9 @@ pub(crate) fn capable_vmlinux() -> Vec<u8> {
         "bpf_ima_file_hash",
         "ima_file_hash",
         "bpf_lsm_userns_create",
+        "io_uring_setup",
+        "ovl_fill_super",
+        "brd_init",
     ])
 }
 

@@ -9,7 +9,7 @@ use clap::{
 use harness::{accel::Accel, plan::Filter};
 use kernel_matrix::{BootMode, Tier};
 
-use super::{Options, PROCESSORS};
+use super::{Agent, Options, PROCESSORS};
 use crate::matrix::{MirrorArgs, tier_parser};
 
 /// Boots kernels in QEMU, puts the agent through scenarios and judges it.
@@ -32,6 +32,10 @@ pub struct Args {
     /// Only this boot mode; may be repeated.
     #[arg(long = "boot-mode", value_name = "MODE", value_parser = boot_mode_parser())]
     boot_modes: Vec<BootMode>,
+    /// Which agent. Without one, the scenarios themselves are tried: what an
+    /// agent must refuse is allowed then, again and again.
+    #[arg(long, value_enum, default_value_t = Agent::Aegisbpf)]
+    agent: Agent,
     /// How many machines run at a time [default: one for each processor].
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -78,6 +82,7 @@ impl Args {
                 scenarios: self.scenarios.clone(),
                 boot_modes: self.boot_modes.clone(),
             },
+            agent: self.agent,
             jobs: self.jobs,
             processors: self.processors,
             accel: match self.accel {

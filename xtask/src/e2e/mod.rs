@@ -41,11 +41,22 @@ const MEMORY_MIB: u32 = 256;
 /// one costs each cell a sixth more of the host's time.
 pub(crate) const PROCESSORS: u32 = 1;
 
+/// Who is put through the scenarios.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Agent {
+    /// The agent of this project.
+    Aegisbpf,
+    /// Nobody.
+    Null,
+}
+
 /// One invocation.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Which cells.
     pub filter: Filter,
+    /// Who is put through them.
+    pub agent: Agent,
     /// How many machines at a time; by default one for each processor.
     pub jobs: Option<NonZeroUsize>,
     /// How many processors each machine has.
@@ -72,6 +83,7 @@ impl Options {
                 scenarios: Vec::new(),
                 boot_modes: Vec::new(),
             },
+            agent: Agent::Aegisbpf,
             jobs: None,
             processors: PROCESSORS,
             accel: None,

@@ -7,10 +7,10 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 use harness::{
-    Adapter, AegisBpf, Group, Plan,
+    Adapter, AegisBpf, Group, Null, Plan,
     accel::{self, Accel, Detection},
     adapter::vocabulary,
-    expand::expand,
+    expand::{expand, expand_without_agent},
     expectation::Program,
     initramfs::{self, GuestFiles, InitramfsError},
     plan::{PlanKernel, select},
@@ -18,7 +18,7 @@ use harness::{
 use kernel_matrix::{BootMode, Capability, Kernel, Matrix, Progress, Store};
 use scenarios::Catalogue;
 
-use super::Options;
+use super::{Agent, Options};
 use crate::{
     build::Artifacts,
     exit_code::{ExitCode, OrExit as _},
@@ -32,7 +32,7 @@ pub(super) struct Prepared {
     pub(super) programs: BTreeMap<String, Program>,
     pub(super) capabilities: BTreeMap<Group, BTreeSet<Capability>>,
     kernels: BTreeMap<String, Kernel>,
-    adapter: AegisBpf,
+    adapter: &'static dyn Adapter,
 }
 
 impl Prepared {
@@ -40,22 +40,30 @@ impl Prepared {
         let kernels = kernels(options.kernel_image.as_deref())?;
         let folder = workspace::root().join("scenarios/catalogue");
         let catalogue = Catalogue::read(&folder).or_exit(ExitCode::Usage)?;
-        let adapter = AegisBpf;
         for scenario in catalogue.iter() {
-            vocabulary::check(scenario, &adapter.vocabulary())
+            vocabulary::check(scenario, &AegisBpf.vocabulary())
                 .map_err(|error| catalogue.step_error(scenario, error.step, error.to_string()))
                 .or_exit(ExitCode::Usage)?;
         }
         let plan_kernels: Vec<PlanKernel> = kernels.iter().map(plan_kernel).collect();
         let selection =
             select(&options.filter, &plan_kernels, catalogue.iter()).or_exit(ExitCode::Usage)?;
-        let plan = Plan::new(&selection, &[&adapter]);
+        let adapter: &'static dyn Adapter = match options.agent {
+            Agent::Aegisbpf => &AegisBpf,
+            Agent::Null => &Null,
+        };
+        let plan = Plan::new(&selection, &[adapter]);
 
         let mut programs = BTreeMap::new();
         for scenario in &selection.scenarios {
-            let program = expand(scenario, &adapter)
-                .map_err(|error| catalogue.step_error(scenario, error.step, error.problem.into()))
-                .or_exit(ExitCode::Usage)?;
+            let program = match options.agent {
+                Agent::Aegisbpf => expand(scenario, adapter)
+                    .map_err(|error| {
+                        catalogue.step_error(scenario, error.step, error.problem.into())
+                    })
+                    .or_exit(ExitCode::Usage)?,
+                Agent::Null => expand_without_agent(scenario),
+            };
             programs.insert(
                 harness::cell::program_name(&scenario.id, adapter.name()),
                 program,
@@ -137,10 +145,12 @@ impl Prepared {
         let files = GuestFiles {
             runner: artifacts.guest_runner.clone(),
             probe: artifacts.probe.clone(),
-            executables: vec![(
-                self.adapter.executable().to_owned(),
-                artifacts.agent.clone(),
-            )],
+            executables: self
+                .adapter
+                .executable()
+                .map(|path| (path.to_owned(), artifacts.agent.clone()))
+                .into_iter()
+                .collect(),
             programs: self
                 .programs
                 .iter()

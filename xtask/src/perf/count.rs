@@ -130,11 +130,14 @@ fn kernels(names: &[String]) -> Result<Vec<Kernel>> {
 }
 
 fn guest_files(artifacts: &Artifacts, counted: &CountProgram) -> GuestFiles {
+    let agent = AegisBpf
+        .executable()
+        .expect("the reference agent has an executable");
     GuestFiles {
         runner: artifacts.guest_runner.clone(),
         probe: artifacts.probe.clone(),
         executables: vec![
-            (AegisBpf.executable().into(), artifacts.agent.clone()),
+            (agent.to_owned(), artifacts.agent.clone()),
             (WORKLOAD_PATH.into(), artifacts.workload.clone()),
             (NULL_LSM_PATH.into(), artifacts.null_lsm.clone()),
         ],

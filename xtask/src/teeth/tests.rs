@@ -13,6 +13,18 @@ fn every_fault_fits_the_sources_as_they_are() {
     }
 }
 
+/// What runs the cells is not built from the copy.
+#[test]
+fn every_fault_is_in_what_the_guest_runs() {
+    const OF_THE_GUEST: [&str; 4] = ["agent/", "ebpf/", "harness/guest/", "harness/proto/"];
+    for fault in selected(&[]).unwrap() {
+        for edit in &fault.edits {
+            let inside = OF_THE_GUEST.iter().any(|part| edit.file.starts_with(part));
+            assert!(inside, "{}: {}", fault.name, edit.file.display());
+        }
+    }
+}
+
 #[test]
 fn every_cell_of_a_fault_runs_on_the_kernel_that_is_the_default() {
     let plan = e2e::plan(&e2e::Options {

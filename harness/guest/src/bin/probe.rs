@@ -1,5 +1,7 @@
 //! `probe run JSON` does one thing and prints the kernel's verdict;
-//! `probe noop` proves by its exit status that it was executed.
+//! `probe hold JSON` opens a file and uses it when it is told to; `probe noop`
+//! proves by its exit status that it was executed, whatever follows: a script
+//! whose interpreter it is has more to say.
 
 use std::process::ExitCode;
 
@@ -10,20 +12,18 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["noop"] => ExitCode::from(u8::try_from(NOOP_EXIT_STATUS).unwrap_or(u8::MAX)),
-        ["run", probe] => match run(probe) {
-            Ok(verdict) => {
-                println!("{verdict}");
-                ExitCode::SUCCESS
-            }
-            Err(error) => fail(&error.to_string()),
-        },
-        _ => fail("usage: probe noop | probe run JSON"),
+        ["noop", ..] => ExitCode::from(u8::try_from(NOOP_EXIT_STATUS).unwrap_or(u8::MAX)),
+        ["run", task] => done(serde_json::from_str(task).map(|task| probe::run(&task))),
+        ["hold", task] => done(serde_json::from_str(task).map(|task| probe::hold(&task))),
+        _ => fail("usage: probe noop | probe run JSON | probe hold JSON"),
     }
 }
 
-fn run(probe: &str) -> serde_json::Result<String> {
-    serde_json::to_string(&probe::perform(&serde_json::from_str(probe)?))
+fn done(result: serde_json::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.to_string()),
+    }
 }
 
 fn fail(message: &str) -> ExitCode {

@@ -1,11 +1,13 @@
 //! What this machine's kernel says of itself.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Read},
+    path::Path,
 };
 
-use harness_proto::Facts;
+use harness_proto::{Facts, Feature};
 
 use crate::bpf;
 
@@ -19,7 +21,39 @@ pub(super) fn read() -> Facts {
         lsm: parse_lsm(&fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default()),
         bpf: loads_programs(),
         btf: File::open("/sys/kernel/btf/vmlinux").is_ok_and(is_btf),
+        features: features(),
     }
+}
+
+fn features() -> BTreeSet<Feature> {
+    // Absent, or hidden by the boot mode: no hook can be attached then.
+    let types = fs::read("/sys/kernel/btf/vmlinux").unwrap_or_default();
+    let file_systems = fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    let has = |names: &[&str]| names.iter().all(|name| names_function(&types, name));
+    [
+        (Feature::SleepableLsm, has(&["bpf_lsm_is_sleepable_hook"])),
+        (
+            Feature::ImaFileHash,
+            has(&["bpf_ima_file_hash", "ima_file_hash"]),
+        ),
+        (Feature::UsernsCreate, has(&["bpf_lsm_userns_create"])),
+        (Feature::IoUring, io_uring::IoUring::new(1).is_ok()),
+        (Feature::Overlay, has_file_system(&file_systems, "overlay")),
+        (Feature::RamDisk, Path::new("/dev/ram0").exists()),
+    ]
+    .into_iter()
+    .filter_map(|(feature, found)| found.then_some(feature))
+    .collect()
+}
+
+/// Whether the type information has such a name, as a whole.
+fn names_function(types: &[u8], name: &str) -> bool {
+    memchr::memmem::find(types, format!("\0{name}\0").as_bytes()).is_some()
+}
+
+fn has_file_system(list: &str, name: &str) -> bool {
+    list.lines()
+        .any(|line| line.split_whitespace().next_back() == Some(name))
 }
 
 fn loads_programs() -> bool {
@@ -52,7 +86,7 @@ fn parse_lsm(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_btf, parse_lsm};
+    use super::{has_file_system, is_btf, names_function, parse_lsm};
 
     #[test]
     fn the_active_lsms_keep_their_order() {
@@ -71,5 +105,15 @@ mod tests {
         assert!(is_btf(&[magic[0], magic[1], 1, 0][..]));
         assert!(!is_btf(&[0, 0, 1, 0][..]));
         assert!(!is_btf(&magic[..1]));
+    }
+
+    #[test]
+    fn names_count_only_as_a_whole() {
+        let types = b"\0ima_file_hash_of\0bpf_lsm_x\0";
+        assert!(names_function(types, "bpf_lsm_x"));
+        assert!(!names_function(types, "ima_file_hash"));
+        let list = "nodev\ttmpfs\n\text4\n";
+        assert!(has_file_system(list, "tmpfs") && has_file_system(list, "ext4"));
+        assert!(!has_file_system(list, "nodev"));
     }
 }

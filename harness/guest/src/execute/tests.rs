@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use harness_proto::{Action, Exit, Observation, Probe, Verdict};
+use harness_proto::probe::HeldOperation;
+use harness_proto::{Access, Action, Exit, Hold, Observation, Probe, RunAs, Task, Verdict};
 use serde_json::{Value, json};
 
 use super::Executor;
@@ -21,6 +22,13 @@ const AGENT: &str = r#"
 
 fn executor() -> Executor {
     Executor::new(Supervisor::new(), "/nowhere/probe".into())
+}
+
+fn task() -> Task {
+    Task {
+        probe: Probe::Unlink { path: "/x".into() },
+        run_as: RunAs::default(),
+    }
 }
 
 fn spawn(script: &str, deadline_ms: u64) -> Action {
@@ -234,8 +242,7 @@ fn only_the_probe_itself_gives_a_verdict() {
         let script = format!("#!/bin/sh\n{script}\n");
         crate::files::write_file(&path, &script, 0o755).unwrap();
         let mut executor = Executor::new(Supervisor::new(), path.clone());
-        let probe = Probe::Exec { path: "/x".into() };
-        let Observation::Probed(verdict) = executor.execute(&Action::Probe(probe)) else {
+        let Observation::Probed(verdict) = executor.execute(&Action::Probe(task())) else {
             panic!("not a verdict")
         };
         let verdict = match verdict {
@@ -246,7 +253,7 @@ fn only_the_probe_itself_gives_a_verdict() {
     };
     check(r#"echo '"allowed"'"#, "Allowed");
     check(
-        r#"[ "$2" = '{"exec":{"path":"/x"}}' ] && echo '{"denied":{"errno":1}}'"#,
+        r#"[ "$2" = '{"probe":{"unlink":{"path":"/x"}}}' ] && echo '{"denied":{"errno":1}}'"#,
         "errno: 1",
     );
     check("kill -9 $$", "Killed { signal: 9 }");
@@ -256,6 +263,44 @@ fn only_the_probe_itself_gives_a_verdict() {
     check("", "cannot be read");
     drop(folder);
     assert!(!Path::new(&path).exists());
-    let gone = executor().execute(&Action::Probe(Probe::Exec { path: "/x".into() }));
+    let gone = executor().execute(&Action::Probe(task()));
     assert!(format!("{gone:?}").contains("/nowhere/probe"));
+}
+
+#[test]
+fn what_is_held_is_used_when_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("probe");
+    // Opens whatever it is told to, allows the first use and denies the rest.
+    let script = "#!/bin/sh\necho '\"allowed\"'\nread a; echo '\"allowed\"'\nread b; echo \"{\\\"broken\\\":{\\\"message\\\":$b}}\"\nread c; kill -9 $$\n";
+    crate::files::write_file(&path, script, 0o755).unwrap();
+    let mut executor = Executor::new(Supervisor::new(), path);
+    let mut check = |action: &Action, expected: &str| {
+        let observation = executor.execute(action);
+        let Observation::Probed(verdict) = observation else {
+            panic!("not a verdict: {observation:?}")
+        };
+        assert!(format!("{verdict:?}").contains(expected), "{verdict:?}");
+    };
+    let hold = Action::Hold {
+        name: "secret".into(),
+        hold: Hold {
+            path: "/x".into(),
+            access: Access::Read,
+            run_as: RunAs::default(),
+        },
+    };
+    let used = |operation| {
+        let name = "secret".into();
+        let probe = Probe::Held { name, operation };
+        Action::Probe(Task { probe, ..task() })
+    };
+    check(&used(HeldOperation::Read), "nothing is held");
+    for _ in 0..2 {
+        check(&hold, "Allowed");
+        check(&used(HeldOperation::Read), "Allowed");
+        check(&used(HeldOperation::Truncate), "truncate");
+    }
+    check(&used(HeldOperation::Mode), "Killed { signal: 9 }");
+    check(&used(HeldOperation::Read), "tell what holds secret");
 }

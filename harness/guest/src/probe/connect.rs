@@ -1,33 +1,34 @@
 //! Connecting to a peer.
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 
-use harness_proto::{Transport, Verdict};
+use harness_proto::Verdict;
+use harness_proto::probe::{SocketWay, Transport};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
+use rustix::net::sockopt;
 
-use super::verdict;
+use super::socket::socket;
+use super::{broken, ring, verdict};
 
 /// Peers are on the same machine: one that does not answer by then never
 /// will.
 const LIMIT_SECONDS: i64 = 3;
 
-pub(super) fn connect(transport: Transport, address: SocketAddr) -> Verdict {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let kind = match transport {
-        Transport::Tcp => SocketType::STREAM,
-        Transport::Udp => SocketType::DGRAM,
-    };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = match socket_with(family, kind, flags, None) {
+pub(super) fn connect(transport: Transport, address: SocketAddr, by: SocketWay) -> Verdict {
+    let socket = match socket(transport, address) {
         Ok(socket) => socket,
-        Err(error) => return broken(&format!("make a socket: {error}")),
+        Err(broken) => return broken,
     };
-    match rustix::net::connect(&socket, &address) {
+    let connected = match by {
+        SocketWay::Connect => rustix::net::connect(&socket, &address),
+        SocketWay::IoUring => match ring::connect(socket.as_fd(), &address.into()) {
+            Ok(result) => result.map(drop),
+            Err(error) => return ring::unavailable(&error),
+        },
+    };
+    match connected {
         Err(Errno::INPROGRESS) => {}
         result => return verdict(result),
     }
@@ -42,11 +43,5 @@ pub(super) fn connect(transport: Transport, address: SocketAddr) -> Verdict {
             Err(error) => broken(&format!("ask how connecting went: {error}")),
         },
         Err(error) => broken(&format!("wait for {address} to answer: {error}")),
-    }
-}
-
-fn broken(message: &str) -> Verdict {
-    Verdict::Broken {
-        message: message.to_owned(),
     }
 }

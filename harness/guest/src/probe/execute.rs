@@ -1,34 +1,86 @@
-//! Executing a copy of the probe.
+//! Executing a copy of the probe, in every way there is. It inherits this one's
+//! descriptors: opening others, such as `/dev/null`, can fail by itself, and
+//! would look like a verdict.
 
+use std::ffi::CString;
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 
+use harness_proto::probe::ExecWay;
 use harness_proto::{NOOP_EXIT_STATUS, Verdict};
+use rustix::fs::{CWD, MemfdFlags, Mode, OFlags};
 
-pub(super) fn execute(path: &str) -> Verdict {
-    let mut command = Command::new(path);
-    command
-        .arg("noop")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    match command.status() {
-        Ok(status) => judge(path, status),
-        // The errno of execve(2), brought over from the child.
-        Err(error) => match error.raw_os_error() {
-            Some(errno) => Verdict::Denied { errno },
-            None => Verdict::Broken {
-                message: format!("execute {path}: {error}"),
+use super::{broken, raw};
+
+pub(super) fn execute(path: &str, by: ExecWay) -> Verdict {
+    match by {
+        ExecWay::Execve => by_name(path, path),
+        ExecWay::ProcFd => match opened(path) {
+            Err(broken) => broken,
+            Ok(file) => by_name(path, &format!("/proc/self/fd/{}", file.as_raw_fd())),
+        },
+        ExecWay::Descriptor => match opened(path) {
+            Err(broken) => broken,
+            Ok(file) => by_descriptor(path, file),
+        },
+        ExecWay::Deleted => match opened(path) {
+            Err(broken) => broken,
+            Ok(file) => match rustix::fs::unlink(path) {
+                Err(error) => broken(&format!("remove {path}: {error}")),
+                Ok(()) => by_descriptor(path, file),
             },
+        },
+        ExecWay::Memfd => match copied(path) {
+            Err(error) => broken(&format!("copy {path} into memory: {error}")),
+            Ok(file) => by_descriptor(path, file),
         },
     }
 }
 
-fn judge(path: &str, status: ExitStatus) -> Verdict {
+/// Left open for the child: `/proc/self/fd` of it is looked at.
+fn opened(path: &str) -> Result<OwnedFd, Verdict> {
+    rustix::fs::openat(CWD, path, OFlags::RDONLY, Mode::empty())
+        .map_err(|error| broken(&format!("open {path}: {error}")))
+}
+
+fn copied(path: &str) -> io::Result<OwnedFd> {
+    let memory = rustix::fs::memfd_create("copy", MemfdFlags::empty())?;
+    let mut memory = std::fs::File::from(memory);
+    memory.write_all(&std::fs::read(path)?)?;
+    Ok(memory.into())
+}
+
+fn by_name(program: &str, name: &str) -> Verdict {
+    judge(program, Command::new(name).arg("noop").status())
+}
+
+fn by_descriptor(program: &str, file: OwnedFd) -> Verdict {
+    let arguments = ["probe", "noop"].map(|word| CString::new(word).unwrap_or_default());
+    let mut command = Command::new("/execveat/was/not/reached");
+    raw::in_child(&mut command, move || {
+        Err(raw::execute_descriptor(file.as_fd(), &arguments).into())
+    });
+    judge(program, command.status())
+}
+
+fn judge(program: &str, status: io::Result<ExitStatus>) -> Verdict {
+    let status = match status {
+        Ok(status) => status,
+        // The errno of the call, brought over from the child.
+        Err(error) => {
+            return match error.raw_os_error() {
+                Some(errno) => Verdict::Denied { errno },
+                None => broken(&format!("execute {program}: {error}")),
+            };
+        }
+    };
     match (status.code(), status.signal()) {
         (Some(NOOP_EXIT_STATUS), _) => Verdict::Allowed,
         (_, Some(signal)) => Verdict::Killed { signal },
-        _ => Verdict::Broken {
-            message: format!("{path} ran, but is not a copy of the probe: {status}"),
-        },
+        _ => broken(&format!(
+            "{program} ran, but is not a copy of the probe: {status}"
+        )),
     }
 }

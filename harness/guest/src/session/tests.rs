@@ -34,6 +34,7 @@ fn facts() -> Facts {
         lsm: vec!["bpf".into()],
         bpf: true,
         btf: true,
+        features: std::collections::BTreeSet::new(),
     }
 }
 

@@ -35,17 +35,20 @@ pub struct Process {
     pid: Pid,
     pidfd: OwnedFd,
     exit: Option<Exit>,
+    stdin_pipe: Option<OwnedFd>,
     stdout_pipe: Option<OwnedFd>,
     stderr_pipe: Option<OwnedFd>,
     output: Output,
 }
 
 impl Process {
-    pub(super) fn spawn(argv: &[String]) -> Result<Self, AttemptError> {
+    /// With `stdin` it can be told something; else it reads nothing.
+    pub(super) fn spawn(argv: &[String], stdin: Stdio) -> Result<Self, AttemptError> {
         let attempt = || format!("start {}", argv.join(" "));
-        let mut child = command(argv).spawn().attempt(attempt)?;
+        let mut child = command(argv).stdin(stdin).spawn().attempt(attempt)?;
         // The child is ours to reap from here on: `Child` is not used to wait.
         let pid = Pid::from_child(&child);
+        let stdin_pipe = child.stdin.take().map(OwnedFd::from);
         let stdout_pipe = child.stdout.take().map(OwnedFd::from);
         let stderr_pipe = child.stderr.take().map(OwnedFd::from);
         for pipe in [&stdout_pipe, &stderr_pipe].into_iter().flatten() {
@@ -55,6 +58,7 @@ impl Process {
             pid,
             pidfd: pidfd_open(pid, PidfdFlags::empty()).attempt(attempt)?,
             exit: None,
+            stdin_pipe,
             stdout_pipe,
             stderr_pipe,
             output: Output::default(),
@@ -82,6 +86,19 @@ impl Process {
     /// Leave the process behind and go on with its output.
     pub fn into_output(self) -> Output {
         self.output
+    }
+
+    /// Write to its standard input, as much as a pipe takes without waiting.
+    pub fn tell(&self, line: &str) -> io::Result<()> {
+        let Some(pipe) = &self.stdin_pipe else {
+            return Err(io::Error::other("it has no standard input"));
+        };
+        let written = rustix::io::write(pipe, line.as_bytes())?;
+        if written == line.len() {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::WriteZero.into())
+        }
     }
 
     /// Whether no more can come on standard output.
@@ -178,7 +195,6 @@ fn command(argv: &[String]) -> Command {
     command
         .args(arguments)
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);

@@ -38,8 +38,9 @@ const DENIAL: &[Field] = &[
     field("lost_before", Shape::Number),
     field("time_unix_ns", Shape::Number),
     field("domain", DOMAIN),
-    field("operation", Shape::Word(&["open", "exec", "connect"])),
+    field("operation", OPERATION),
     field("rule", Shape::Rule),
+    field("reason", Shape::Word(&["too-deep", "unreadable"])),
     field("verdict", VERDICT),
     field("mode", Shape::Word(&["enforce", "audit", "fallback"])),
     field("pid", Shape::Number),
@@ -111,11 +112,35 @@ const DOMAINS: &[Field] = &[
     field("file", STATE),
     field("exec", STATE),
     field("network", STATE),
+    field("kernel", STATE),
 ];
 
-const DOMAIN: Shape = Shape::Word(&["file", "exec", "network"]);
+const DOMAIN: Shape = Shape::Word(&["file", "exec", "network", "kernel"]);
 const STATE: Shape = Shape::Word(&["enforce", "audit", "fallback", "off"]);
-const VERDICT: Shape = Shape::Word(&["denied", "would-deny"]);
+const VERDICT: Shape = Shape::Word(&["denied", "killed", "would-deny", "audited"]);
+const OPERATION: Shape = Shape::Word(&[
+    "read",
+    "write",
+    "create",
+    "delete",
+    "rename",
+    "link",
+    "truncate",
+    "attributes",
+    "exec",
+    "mmap-exec",
+    "connect",
+    "bind",
+    "listen",
+    "send",
+    "ptrace",
+    "module-load",
+    "kexec",
+    "bpf",
+    "mount",
+    "user-namespace",
+    "raw-device",
+]);
 
 const fn line(kind: &'static str, fields: &'static [&'static [Field]]) -> Line {
     Line { kind, fields }

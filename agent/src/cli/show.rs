@@ -1,0 +1,156 @@
+//! Answers for people.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use crate::{
+    control::{Applied, Response},
+    hex::Hex,
+    history::{Entry, Event, Kept, State},
+    policy::{Policy, canonical},
+    signature::time,
+};
+
+/// An answer.
+pub(super) fn answer(answer: &Response, dry_run: bool) -> String {
+    match answer {
+        Response::Applied(applied) => applied_policy(applied, dry_run),
+        Response::Done(entry_) => entry(entry_),
+        Response::Status(state) => status(state),
+        Response::History(entries) => entries.iter().map(entry).collect(),
+        Response::Text(text) => text.clone(),
+        Response::Refused(refusal) => refusal.reason.clone(),
+    }
+}
+
+fn applied_policy(applied: &Applied, dry_run: bool) -> String {
+    let mut text = String::new();
+    for warning in &applied.warnings {
+        let _ = writeln!(text, "{warning}");
+    }
+    for held in &applied.held {
+        let _ = writeln!(
+            text,
+            "held: process {} keeps descriptor {}, which rule {:?} would deny",
+            held.pid, held.fd, held.rule
+        );
+    }
+    let digest = applied
+        .policy
+        .map(|digest| digest.to_string())
+        .unwrap_or_default();
+    let _ = match applied.generation {
+        _ if dry_run => writeln!(text, "{digest}  would be applied"),
+        Some(generation) => writeln!(text, "{digest}  in force, generation {generation}"),
+        None => writeln!(text, "{digest}  stored for the next start: no daemon runs"),
+    };
+    if let Some(confirm_by) = applied.confirm_by {
+        let _ = writeln!(
+            text,
+            "taken back at {} unless you run `aegisbpf policy confirm`",
+            time(confirm_by)
+        );
+    }
+    text
+}
+
+fn status(state: &State) -> String {
+    let mut text = match &state.current {
+        Some(kept) => format!("{}{}\n", kept.policy, signer(kept)),
+        None => "no policy is stored: the next start reads the policy file\n".to_owned(),
+    };
+    if let Some(pending) = &state.pending {
+        let _ = writeln!(
+            text,
+            "taken back at {} unless confirmed",
+            time(pending.confirm_by)
+        );
+    }
+    if let Some(floor) = &state.floor {
+        let _ = writeln!(
+            text,
+            "the next signed policy needs a counter above {}",
+            floor.counter
+        );
+    }
+    text
+}
+
+fn entry(entry: &Entry) -> String {
+    let short = |digest: &Hex<32>| digest.to_string()[..12].to_owned();
+    let what = match &entry.event {
+        Event::Applied {
+            policy,
+            live,
+            confirm_by,
+        } => {
+            let verb = if *live { "applied" } else { "stored" };
+            let until = confirm_by.map(|at| format!(" to be confirmed by {}", time(at)));
+            let until = until.unwrap_or_default();
+            format!("{verb} {}{}{until}", short(&policy.policy), signer(policy))
+        }
+        Event::Confirmed => "confirmed".into(),
+        Event::RolledBack { policy, reason } => {
+            format!("rolled back to {}: {reason}", short(&policy.policy))
+        }
+        Event::Reset { reason } => format!("reset: {reason}"),
+        Event::Refused { policy, reason } => {
+            let policy = policy.as_ref().map(short).unwrap_or_default();
+            format!("refused {policy}: {}", reason.replace('\n', " "))
+        }
+    };
+    let Entry {
+        sequence, operator, ..
+    } = entry;
+    format!(
+        "{sequence:>4}  {}  uid {} pid {}  {what}\n",
+        time(entry.time),
+        operator.uid,
+        operator.pid
+    )
+}
+
+fn signer(kept: &Kept) -> String {
+    let signer = kept.signer.as_ref().zip(kept.signed.as_ref());
+    signer.map_or(String::new(), |(name, signed)| {
+        format!(
+            "  signed by {name:?} with counter {}",
+            signed.statement.counter
+        )
+    })
+}
+
+/// What a policy adds to another one, takes away and changes: canonical lines
+/// after `+` and `-`.
+pub(super) fn difference(old: &Policy, new: &Policy) -> String {
+    let lines = |policy: &Policy| -> BTreeMap<String, String> {
+        let rules = policy.rules.iter();
+        let rules = rules.map(|rule| (rule.id.clone(), canonical::line(rule)));
+        let exempt = policy.never_deny.iter().map(|path| {
+            let path = path.as_path().display();
+            (format!("\0{path}"), format!("never-deny {path}"))
+        });
+        rules.chain(exempt).collect()
+    };
+    let (old_lines, new_lines) = (lines(old), lines(new));
+    let mut text = String::new();
+    for (id, line) in &old_lines {
+        if new_lines.get(id) != Some(line) {
+            let _ = writeln!(text, "- {line}");
+            if let Some(line) = new_lines.get(id) {
+                let _ = writeln!(text, "+ {line}");
+            }
+        }
+    }
+    for (id, line) in &new_lines {
+        if !old_lines.contains_key(id) {
+            let _ = writeln!(text, "+ {line}");
+        }
+    }
+    if text.is_empty() && old != new {
+        return "the same rules in another order\n".into();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

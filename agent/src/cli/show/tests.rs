@@ -1,0 +1,119 @@
+use std::path::Path;
+
+use super::*;
+use crate::{
+    history::Operator,
+    policy::{
+        lint::{Finding, Severity},
+        parse,
+    },
+};
+use insta::assert_snapshot;
+
+fn policy(rules: &str) -> Policy {
+    parse(Path::new("p"), &format!("version: 1\n{rules}")).unwrap()
+}
+
+#[test]
+fn a_difference_is_read_line_by_line() {
+    let a = "{ id: a, exec: { path: /a } }";
+    let b = "{ id: b, exec: { path: /b } }";
+    let old = policy(&format!("rules: [{a}, {b}]"));
+    let new = policy(&format!(
+        "never-deny: [/x]\nrules: [{{ id: c, exec: {{ path: /c }} }}, {a}, {{ id: b, action: kill, exec: {{ path: /b }} }}]"
+    ));
+    assert_snapshot!(difference(&old, &new), @r#"
+    - {"id":"b","action":"deny","exec":{"path":"/b"}}
+    + {"id":"b","action":"kill","exec":{"path":"/b"}}
+    + never-deny /x
+    + {"id":"c","action":"deny","exec":{"path":"/c"}}
+    "#);
+    assert_eq!(difference(&old, &old), "");
+    let swapped = policy(&format!("rules: [{b}, {a}]"));
+    assert_eq!(
+        difference(&old, &swapped),
+        "the same rules in another order\n"
+    );
+}
+
+#[test]
+fn answers_are_read_by_people() {
+    let kept = Kept {
+        policy: Hex([0xab; 32]),
+        text: Hex([1; 32]),
+        signer: None,
+        signed: None,
+    };
+    let event = |event| Entry {
+        sequence: 7,
+        previous: Hex([0; 32]),
+        time: 1_780_272_000,
+        operator: Operator { uid: 0, pid: 42 },
+        event,
+    };
+    let entries = [
+        Event::Applied {
+            policy: kept.clone(),
+            live: true,
+            confirm_by: Some(1_780_272_060),
+        },
+        Event::Confirmed,
+        Event::RolledBack {
+            policy: kept.clone(),
+            reason: "not confirmed in time".into(),
+        },
+        Event::Refused {
+            policy: Some(kept.policy),
+            reason: "why\nnot".into(),
+        },
+        Event::Reset {
+            reason: "asked for".into(),
+        },
+    ];
+    let applied = Applied {
+        policy: Some(kept.policy),
+        generation: Some(3),
+        held: vec![crate::control::message::Held {
+            pid: 9,
+            fd: 4,
+            rule: "a".into(),
+        }],
+        warnings: vec![Finding {
+            severity: Severity::Warning,
+            rule: Some("a".into()),
+            problem: "is odd".into(),
+            advice: "look".into(),
+        }],
+        confirm_by: Some(1_780_272_060),
+    };
+    let state = State {
+        current: Some(kept),
+        ..State::default()
+    };
+    let answers = [
+        Response::Applied(applied),
+        Response::Applied(Applied {
+            policy: Some(Hex([0xab; 32])),
+            ..Applied::default()
+        }),
+        Response::Status(Box::new(state)),
+        Response::History(entries.map(event).into()),
+    ];
+    let text: Vec<String> = answers.iter().map(|one| answer(one, false)).collect();
+    assert_snapshot!(text.join("--\n"), @r#"
+    warning: rule "a" is odd: look
+    held: process 9 keeps descriptor 4, which rule "a" would deny
+    abababababababababababababababababababababababababababababababab  in force, generation 3
+    taken back at 2026-06-01T00:01:00Z unless you run `aegisbpf policy confirm`
+    --
+    abababababababababababababababababababababababababababababababab  stored for the next start: no daemon runs
+    --
+    abababababababababababababababababababababababababababababababab
+    --
+       7  2026-06-01T00:00:00Z  uid 0 pid 42  applied abababababab to be confirmed by 2026-06-01T00:01:00Z
+       7  2026-06-01T00:00:00Z  uid 0 pid 42  confirmed
+       7  2026-06-01T00:00:00Z  uid 0 pid 42  rolled back to abababababab: not confirmed in time
+       7  2026-06-01T00:00:00Z  uid 0 pid 42  refused abababababab: why not
+       7  2026-06-01T00:00:00Z  uid 0 pid 42  reset: asked for
+    "#);
+}

@@ -1,0 +1,15 @@
+//! The one writer of policies: the daemon, asked over a Unix socket; or, where
+//! none runs, the command line under the daemon's lock, for the next start.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`message`] | what can be asked and answered |
+//! | [`writer`] | what becomes of it; pure over its file system and enforcer |
+//! | [`socket`] | the socket, on both sides |
+
+pub mod message;
+pub mod socket;
+pub mod writer;
+
+pub use message::{Applied, Apply, Refusal, Request, Response};
+pub use writer::{Enforce, NextStart, Rules, Writer};

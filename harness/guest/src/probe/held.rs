@@ -1,0 +1,51 @@
+//! A descriptor that is opened now and used later.
+
+use std::io::BufRead as _;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use harness_proto::probe::{Access, HeldOperation, OpenWay};
+use harness_proto::{Hold, Verdict};
+use rustix::fs::{CWD, Mode, OFlags};
+
+use super::{broken, open, raw, say, subject, verdict};
+
+/// Open, say how that went, and then for each line of standard input do what
+/// it says and say how that went, until there is no more.
+pub fn hold(hold: &Hold) {
+    if let Err(message) = subject::become_subject(&hold.run_as) {
+        return say(&broken(&message));
+    }
+    let file = match open::open_by(&hold.path, hold.access, OpenWay::Openat) {
+        Ok(file) => file,
+        Err(verdict) => return say(&verdict),
+    };
+    say(&Verdict::Allowed);
+    for line in std::io::stdin().lock().lines() {
+        let operation = line
+            .map_err(|error| error.to_string())
+            .and_then(|line| serde_json::from_str(&line).map_err(|error| error.to_string()));
+        match operation {
+            Ok(operation) => say(&perform(&file, operation, hold.access)),
+            Err(error) => return say(&broken(&format!("read what to do: {error}"))),
+        }
+    }
+}
+
+fn perform(file: &OwnedFd, operation: HeldOperation, access: Access) -> Verdict {
+    match operation {
+        HeldOperation::Read => verdict(rustix::io::pread(file, &mut [0_u8; 1], 0)),
+        HeldOperation::Write => verdict(rustix::io::pwrite(file, b"x", 0)),
+        HeldOperation::Truncate => verdict(rustix::fs::ftruncate(file, 1)),
+        HeldOperation::Mode => verdict(rustix::fs::fchmod(file, Mode::from_raw_mode(0o640))),
+        HeldOperation::MapExec if access == Access::Write => {
+            broken("what was opened only for writing cannot be mapped")
+        }
+        HeldOperation::MapExec => verdict(raw::map_executable(file.as_fd(), true)),
+        HeldOperation::Reopen => verdict(rustix::fs::openat(
+            CWD,
+            format!("/proc/self/fd/{}", file.as_raw_fd()),
+            OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )),
+    }
+}

@@ -1,0 +1,40 @@
+//! Ways to reach a peer.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Socket type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// `SOCK_STREAM`.
+    Tcp,
+    /// `SOCK_DGRAM`.
+    Udp,
+}
+
+/// By which calls [`super::Probe::Connect`] connects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SocketWay {
+    /// `connect(2)`.
+    #[default]
+    Connect,
+    /// `IORING_OP_CONNECT`.
+    IoUring,
+}
+
+/// By which calls [`super::Probe::Send`] sends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SendWay {
+    /// `sendto(2)` from a UDP socket.
+    #[default]
+    Sendto,
+    /// `sendmsg(2)` from a UDP socket.
+    Sendmsg,
+    /// `sendmmsg(2)` from a UDP socket.
+    Sendmmsg,
+    /// `sendmsg(2)` with `MSG_FASTOPEN` from a TCP socket.
+    FastOpen,
+}

@@ -1,0 +1,89 @@
+//! A scenario where no agent runs: it shows that the scenario itself is sound.
+//!
+//! ```text
+//! setup → control → control → steps
+//! ```
+//!
+//! The second control shows that each tooth leaves the machine as it found it.
+//! In the steps, whatever an agent must refuse comes to what its control says.
+
+use harness_proto::Action;
+use scenarios::{Expect, Scenario, Step, schema::Errno};
+
+use super::{making::making, teeth};
+use crate::expectation::{Expectation, Phase, PlannedAction, Program};
+
+/// Expand a scenario for no agent.
+pub fn expand_without_agent(scenario: &Scenario) -> Program {
+    let mut actions = Vec::new();
+    let mut push = |phase, step, (action, expectation): (Action, Expectation)| {
+        actions.push(PlannedAction {
+            action,
+            expectation,
+            phase,
+            step,
+        });
+    };
+    for setup in &scenario.setup {
+        push(Phase::Setup, None, making(setup));
+    }
+    let teeth = teeth::of(scenario);
+    for tooth in teeth.iter().chain(&teeth) {
+        for part in tooth.actions(true) {
+            push(Phase::Control, Some(tooth.step), part);
+        }
+    }
+    for (index, step) in scenario.steps.iter().enumerate() {
+        let index = Some(index);
+        match step {
+            Step::Make { make } => push(Phase::Steps, index, making(make)),
+            Step::Hold { .. } => {
+                let opened = teeth::hold(step).into_iter();
+                for hold in opened {
+                    push(Phase::Steps, index, (hold, allowed()));
+                }
+            }
+            Step::Probe {
+                probe,
+                run_as,
+                expect,
+                control,
+                undo,
+                ..
+            } => {
+                let refused = is_of_agent(expect);
+                let verdict = if refused { control } else { expect };
+                let task = Action::Probe(teeth::task(probe, run_as));
+                push(
+                    Phase::Steps,
+                    index,
+                    (task, Expectation::Verdict(verdict.clone())),
+                );
+                for undo in undo.iter().filter(|_| refused) {
+                    push(Phase::Steps, index, making(undo));
+                }
+            }
+            Step::Start { .. }
+            | Step::Reload { .. }
+            | Step::Kill { .. }
+            | Step::Signal { .. }
+            | Step::Accounting { .. }
+            | Step::Detach { .. }
+            | Step::Event { .. }
+            | Step::NoEvent { .. }
+            | Step::Health { .. }
+            | Step::Links { .. } => {}
+        }
+    }
+    Program { actions }
+}
+
+const fn allowed() -> Expectation {
+    Expectation::Verdict(Expect::Allowed)
+}
+
+/// Whether it is an agent that refuses so. What a kernel says by itself has
+/// another errno.
+const fn is_of_agent(expect: &Expect) -> bool {
+    matches!(expect, Expect::Killed | Expect::Denied(Errno::EPERM))
+}
