@@ -16,6 +16,7 @@ use thiserror::Error;
 use tokio::{
     select,
     signal::unix::{Signal, SignalKind, signal},
+    task::yield_now,
     time::{MissedTickBehavior, interval},
 };
 
@@ -42,6 +43,12 @@ use crate::{
 
 /// How often losses are looked for when nothing else happens.
 const LOSS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Records of a ring that are reported before anything else gets its turn:
+/// whoever is denied without pause fills a ring as fast as it is emptied.
+const RECORDS_PER_TURN: u32 = 256;
+/// More than a ring holds: after so many, all that was there has been reported.
+const RECORDS_AT_END: u32 = 16 * 1024;
 
 /// What the daemon was told.
 #[derive(Debug, Clone)]
@@ -96,11 +103,12 @@ pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
     let mut ticks = interval(LOSS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
-        reporter.drain("denials", denials.get_mut())?;
-        reporter.drain("audits", audits.get_mut())?;
+        let more = reporter.drain("denials", denials.get_mut(), RECORDS_PER_TURN)?
+            | reporter.drain("audits", audits.get_mut(), RECORDS_PER_TURN)?;
         reporter.report_losses()?;
         reporter.take_back_in_time()?;
         select! {
+            () = yield_now(), if more => {}
             ready = denials.readable_mut() => ready?.clear_ready(),
             ready = audits.readable_mut() => ready?.clear_ready(),
             _ = ticks.tick() => {}
@@ -109,8 +117,8 @@ pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
             () = either(&mut terminate, &mut interrupt) => break,
         }
     }
-    reporter.drain("denials", denials.get_mut())?;
-    reporter.drain("audits", audits.get_mut())?;
+    reporter.drain("denials", denials.get_mut(), RECORDS_AT_END)?;
+    reporter.drain("audits", audits.get_mut(), RECORDS_AT_END)?;
     record::write(&Record::Stopped {
         delivered_denials: reporter.delivered_denials,
         delivered_audits: reporter.delivered_audits,
@@ -234,15 +242,24 @@ impl Reporter {
         }
     }
 
-    fn drain(&mut self, name: &'static str, ring: &mut Ring) -> Result<(), DaemonError> {
-        while ring.next(|seq, event| self.report(name, seq, event))? {
+    /// Report what is in a ring, and say whether there may be more.
+    fn drain(
+        &mut self,
+        name: &'static str,
+        ring: &mut Ring,
+        at_most: u32,
+    ) -> Result<bool, DaemonError> {
+        for _ in 0..at_most {
+            if !ring.next(|seq, event| self.report(name, seq, event))? {
+                return Ok(false);
+            }
             if name == "denials" {
                 self.delivered_denials += 1;
             } else {
                 self.delivered_audits += 1;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn report(&self, ring: &'static str, seq: u64, event: &Event) -> Result<(), DaemonError> {

@@ -12,6 +12,7 @@ use crate::{
     kernel::{
         counters::Counters,
         facts, hooks,
+        memory::{self, MapMemory},
         pins::Folder,
         policy_maps::PolicyMaps,
         programs::{self, Attached, Mechanism},
@@ -37,6 +38,9 @@ pub struct Health {
     pub policy_digest: Option<String>,
     /// Pinned hooks.
     pub links: Vec<Link>,
+    /// What the maps of the policy in force take.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maps: Vec<MapMemory>,
     /// The kernel's counters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counters: Option<Counters>,
@@ -167,6 +171,7 @@ pub fn examine() -> Health {
                 program_id: attached.program_id,
             })
             .collect(),
+        maps: found.map(|found| found.maps).unwrap_or_default(),
         counters: Counters::read().ok(),
         daemon,
         checks,
@@ -178,6 +183,7 @@ struct Found {
     active: Active,
     meta: Meta,
     attached: Vec<Attached>,
+    maps: Vec<MapMemory>,
     /// Hooks that the policy needs and that are not attached.
     missing: Vec<String>,
 }
@@ -195,6 +201,7 @@ impl Found {
     fn look(folder: &Folder, active: Active) -> Result<Self, String> {
         let maps = PolicyMaps::new(folder.clone());
         let meta = maps.meta(active).map_err(|error| error.to_string())?;
+        let maps = memory::of_policy(folder, active).map_err(|error| error.to_string())?;
         let attached = programs::attached(folder).map_err(|error| error.to_string())?;
         let missing = hooks::names(meta.hooks)
             .filter(|hook| attached.iter().all(|attached| attached.hook != *hook))
@@ -204,6 +211,7 @@ impl Found {
             active,
             meta,
             attached,
+            maps,
             missing,
         })
     }

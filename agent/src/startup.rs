@@ -62,9 +62,12 @@ pub enum StartError {
     /// The kernel refused the programs.
     #[error(transparent)]
     Programs(#[from] ProgramsError),
+    /// The kernel has no room for the policy.
+    #[error("the kernel has no room for the policy: {0}; what was in force still is")]
+    NoRoom(PolicyMapsError),
     /// The kernel refused the maps.
     #[error(transparent)]
-    Maps(#[from] PolicyMapsError),
+    Maps(PolicyMapsError),
     /// The hooks do not decide as they should.
     #[error("the policy was taken back: {0}")]
     Canary(#[from] CanaryError),
@@ -91,7 +94,7 @@ impl StartError {
     /// The exit status that says it.
     pub const fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Unresolved(_) | Self::Image(_) => ExitCode::PolicyRefused,
+            Self::Unresolved(_) | Self::Image(_) | Self::NoRoom(_) => ExitCode::PolicyRefused,
             Self::CannotEnforce { .. }
             | Self::NoBpf { .. }
             | Self::Canary(_)
@@ -100,6 +103,16 @@ impl StartError {
             ) => ExitCode::CannotEnforce,
             Self::Programs(ProgramsError::Verifier { .. }) => ExitCode::VerifierRefused,
             Self::Programs(_) | Self::Maps(_) | Self::Io { .. } => ExitCode::Internal,
+        }
+    }
+}
+
+impl From<PolicyMapsError> for StartError {
+    fn from(error: PolicyMapsError) -> Self {
+        if error.is_capacity() {
+            Self::NoRoom(error)
+        } else {
+            Self::Maps(error)
         }
     }
 }

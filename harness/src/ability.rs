@@ -37,6 +37,8 @@ pub enum Ability {
     RevokeHeld,
     /// Account for its events when it ends.
     Account,
+    /// Say of each denial which policy decided.
+    Generations,
 }
 
 /// How the objects of a rule are named.
@@ -78,6 +80,10 @@ pub fn abilities(scenario: &Scenario) -> BTreeSet<Ability> {
     let accounts = |step: &Step| matches!(step, Step::Accounting { .. });
     if scenario.steps.iter().any(accounts) {
         all.insert(Ability::Account);
+    }
+    let storms = |step: &Step| matches!(step, Step::Storm { .. });
+    if scenario.steps.iter().any(storms) {
+        all.insert(Ability::Generations);
     }
     all
 }
@@ -172,6 +178,7 @@ impl fmt::Display for Ability {
             Self::KillRule => write!(f, "rules that kill"),
             Self::RevokeHeld => write!(f, "rules that hold for older descriptors"),
             Self::Account => write!(f, "account of its events"),
+            Self::Generations => write!(f, "events that tell policies apart"),
         }
     }
 }

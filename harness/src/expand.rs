@@ -11,6 +11,7 @@
 //! negative; cells that never start the agent have no release.
 
 mod making;
+mod storm;
 mod teeth;
 mod without_agent;
 
@@ -165,6 +166,7 @@ impl<'a> Expansion<'a> {
                 Action::Probe(teeth::task(probe, run_as)),
                 Expectation::Verdict(expect.clone()),
             ),
+            Step::Storm { storm } => self.storm(storm)?,
             Step::Hold { .. } => {
                 if let Some(hold) = teeth::hold(step) {
                     self.push(hold, Expectation::Verdict(Expect::Allowed));
@@ -433,7 +435,9 @@ impl<'a> Expansion<'a> {
 /// The longest that the guest may take for an action by its own deadline.
 pub(crate) fn deadline_ms(action: &Action) -> u64 {
     match action {
-        Action::Spawn { deadline_ms, .. }
+        Action::Storm(storm) => storm.deadline_ms,
+        Action::MountDisk { deadline_ms, .. }
+        | Action::Spawn { deadline_ms, .. }
         | Action::Stop { deadline_ms, .. }
         | Action::AwaitExit { deadline_ms, .. }
         | Action::Tally { deadline_ms, .. }

@@ -4,7 +4,7 @@
 use harness_proto::{Action, CellProgram, Exit};
 use scenarios::{
     Expect,
-    schema::{LinksExpect, Lost},
+    schema::{Errno, LinksExpect, Lost},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -96,6 +96,15 @@ pub enum Expectation {
         attempts: u64,
         /// Whether some were lost.
         lost: Lost,
+    },
+    /// Every open of a storm was refused, in every round.
+    Storm {
+        /// With this errno.
+        errno: Errno,
+        /// The storm has so many rounds.
+        rounds: u32,
+        /// The denials that were reported name at least so many policies.
+        generations: u64,
     },
     /// Of the kernel's BPF links.
     Links(LinksExpect),

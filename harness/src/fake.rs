@@ -82,6 +82,7 @@ pub(crate) fn spec() -> BootSpec {
         initramfs: "/guest.cpio".into(),
         boot_mode: BootMode::BpfLsm,
         folder: "/nowhere".into(),
+        disk: None,
     }
 }
 

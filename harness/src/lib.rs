@@ -19,6 +19,8 @@
 //! | [`run`] | all cells on several workers, written down as they end | |
 //! | [`report`] | what people and machines read afterwards | yes |
 //! | [`count`] | the counting bench: one boot, each agent in turn | but for the boot |
+//! | [`capacity`] | as many rules as an agent takes, and one more | yes |
+//! | [`powercut`] | the power is cut while a policy is applied | but for the boots |
 //! | [`atomic`] | files that exist whole or not at all | |
 //! | [`room`] | what to do when there is no room to write | yes |
 //! | [`interrupt`] | Ctrl-C | |
@@ -28,6 +30,7 @@ pub mod accel;
 pub mod adapter;
 pub mod atomic;
 pub mod boot;
+pub mod capacity;
 pub mod cell;
 pub mod count;
 pub mod expand;
@@ -37,6 +40,7 @@ pub mod interrupt;
 pub mod judge;
 pub mod outcome;
 pub mod plan;
+pub mod powercut;
 pub mod report;
 pub mod room;
 pub mod run;

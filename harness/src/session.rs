@@ -120,7 +120,7 @@ pub fn drive(machine: &mut dyn Machine, start: &Start, program: &Program) -> Tra
 }
 
 /// Repeat the start line until it is answered.
-fn answer(machine: &mut dyn Machine, start: &Start) -> Result<(), End> {
+pub(crate) fn answer(machine: &mut dyn Machine, start: &Start) -> Result<(), End> {
     let give_up = Instant::now() + ANSWER;
     while Instant::now() < give_up {
         machine.send(&start.line()).map_err(|_| End::Closed)?;

@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::{
     outline,
     rule::Rule,
-    schema::{Scenario, Step},
+    schema::{Scenario, Step, Storm},
 };
 
 /// Every scenario of a folder, by id.
@@ -178,14 +178,8 @@ fn check(path: &Path, scenario: &Scenario) -> Result<(), String> {
 
 fn check_step(step: &Step, known: &[&str]) -> Result<(), String> {
     match step {
-        Step::Start { without, .. } | Step::Reload { without, .. } => {
-            match without.iter().find(|id| !known.contains(&id.as_str())) {
-                Some(id) => Err(format!(
-                    "`without` names rule \"{id}\", but the rules are {known:?}"
-                )),
-                None => Ok(()),
-            }
-        }
+        Step::Start { without, .. } | Step::Reload { without, .. } => check_without(without, known),
+        Step::Storm { storm } => check_storm(storm, known),
         Step::Event { count: 0, .. } => Err(
             "`count = 0` asks for nothing, so it would always pass: to say that no event \
              matches, write `do = \"no-event\"`"
@@ -203,6 +197,28 @@ fn check_step(step: &Step, known: &[&str]) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+fn check_without(without: &[String], known: &[&str]) -> Result<(), String> {
+    match without.iter().find(|id| !known.contains(&id.as_str())) {
+        Some(id) => Err(format!(
+            "`without` names rule \"{id}\", but the rules are {known:?}"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Two policies at least, because an agent need not do anything to be given
+/// the one that it has.
+fn check_storm(storm: &Storm, known: &[&str]) -> Result<(), String> {
+    if storm.without.len() < 2 || storm.without.windows(2).any(|two| two[0] == two[1]) {
+        return Err("`without` must name two policies or more that differ: [[], [\"a\"]]".into());
+    }
+    if storm.rounds == 0 || storm.opens == 0 || storm.openers == 0 {
+        return Err("`rounds`, `opens` and `openers` must be more than 0".into());
+    }
+    let mut policies = storm.without.iter();
+    policies.try_for_each(|without| check_without(without, known))
 }
 
 #[cfg(test)]
@@ -250,7 +266,7 @@ mod tests {
     fn a_mistake_in_a_step_is_told_with_the_line_of_that_step() {
         let second = |step: &str| problem(&format!("do = \"detach\"\n[[step]]\n{step}"));
         insta::assert_snapshot!(second("do = \"health\"\nmatches = {}\nexti = 1"), @r"x.toml:8: step 2: unknown field `exti`, expected `exit` or `matches`");
-        insta::assert_snapshot!(second("do = \"helth\""), @r"x.toml:8: step 2: unknown variant `helth`, expected one of `start`, `reload`, `probe`, `hold`, `make`, `kill`, `signal`, `accounting`, `detach`, `event`, `no-event`, `health`, `links` in `do`");
+        insta::assert_snapshot!(second("do = \"helth\""), @r"x.toml:8: step 2: unknown variant `helth`, expected one of `start`, `reload`, `probe`, `storm`, `hold`, `make`, `kill`, `signal`, `accounting`, `detach`, `event`, `no-event`, `health`, `links` in `do`");
         insta::assert_snapshot!(second("do = \"probe\"\nprobe = { open = { pth = \"/a\" } }\nexpect = \"allowed\""), @r"x.toml:8: step 2: unknown field `pth`, expected one of `path`, `access`, `by`, `cwd`");
         insta::assert_snapshot!(second("mode = \"audit\""), @r"x.toml:8: step 2: missing field `do`");
     }

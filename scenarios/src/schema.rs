@@ -2,6 +2,7 @@
 
 mod expect;
 mod setup;
+mod storm;
 
 use harness_proto::{
     Probe,
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use expect::{Errno, Expect};
 pub use setup::Setup;
+pub use storm::{Storm, StormAgent};
 
 use crate::rule::Rule;
 
@@ -167,6 +169,11 @@ pub enum Step {
         /// second time, or cannot be repeated.
         #[serde(default)]
         no_teeth: Option<String>,
+    },
+    /// Open a file without pause while policies change.
+    Storm {
+        /// How.
+        storm: Storm,
     },
     /// Let a process open a file and keep it for [`Probe::Held`]. Opening must
     /// be allowed. What the teeth of such probes use is opened for them, too.

@@ -6,7 +6,10 @@
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
-use crate::{build, deny, doctor, e2e, matrix, output, perf, room, setup, teeth, test, workspace};
+use crate::{
+    build, capacity, deny, doctor, e2e, matrix, output, perf, powercut, room, setup, teeth, test,
+    workspace,
+};
 
 /// Everything this project does, from set-up to reports.
 ///
@@ -43,6 +46,10 @@ pub enum Task {
     E2e(e2e::Args),
     /// Measure what an agent costs.
     Perf(perf::Args),
+    /// Apply as many rules as the agent takes, and one more.
+    Capacity(capacity::Args),
+    /// Cut the power while a policy is applied, and look at what is left.
+    Powercut(powercut::Args),
     /// Seed faults into copies of the sources and show that the cells of `e2e`
     /// notice every one.
     Teeth(teeth::Args),
@@ -93,6 +100,8 @@ fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
         Task::Build(args) => build::run(args),
         Task::E2e(args) => e2e::run(&args),
         Task::Perf(args) => perf::run(&args),
+        Task::Capacity(args) => capacity::run(&args),
+        Task::Powercut(args) => powercut::run(&args),
         Task::Teeth(args) => teeth::run(&args),
         Task::Matrix(args) => matrix::run(args),
         Task::Completions { shell } => {

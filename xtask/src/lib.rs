@@ -5,6 +5,7 @@
 //! command tree and other test targets can run tasks.
 
 pub mod build;
+pub mod capacity;
 pub mod cli;
 pub mod deny;
 pub mod doctor;
@@ -13,6 +14,7 @@ pub mod exit_code;
 pub mod matrix;
 pub mod output;
 pub mod perf;
+pub mod powercut;
 pub mod process;
 pub mod progress;
 pub mod room;

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use aegisbpf_abi::{Effect, Key, Operations, Reference, Role, Rule, RuleList, verdict::speaks_of};
 
 use super::{Image, ImageError, unspecified_leads_into};
-use crate::{policy::Network, resolve::Resolved};
+use crate::{
+    policy::{Network, masked},
+    resolve::Resolved,
+};
 
 impl Image {
     /// A rule about what is at a path.
@@ -134,17 +137,14 @@ impl Image {
     /// up a path stops at the first folder with rules about its subtree: each
     /// carries the rules of those around it.
     pub(super) fn inherit(&mut self) -> Result<(), ImageError> {
-        let outer: Vec<(Network, RuleList)> = self
-            .networks
-            .iter()
-            .filter_map(|((address, prefix), list)| {
-                Some((Network::from_parts(*address, *prefix)?, *list))
-            })
-            .collect();
+        let before = self.networks.clone();
+        let lengths: BTreeSet<u8> = before.keys().map(|(_, prefix)| *prefix).collect();
         for ((address, prefix), list) in &mut self.networks {
-            for (network, rules) in &outer {
-                if network.prefix() < *prefix && network.contains_bits(*address, *prefix) {
-                    merge(list, rules, Role::Itself, &self.rules, "one network")?;
+            // There are few lengths, and many networks.
+            for shorter in lengths.range(..*prefix) {
+                let around = masked(u128::from_be_bytes(*address), *shorter);
+                if let Some(outer) = before.get(&(around.to_be_bytes(), *shorter)) {
+                    merge(list, outer, Role::Itself, &self.rules, "one network")?;
                 }
             }
         }

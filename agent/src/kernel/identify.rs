@@ -1,21 +1,26 @@
 //! Which object a path is, asked of the kernel.
 //!
 //! `stat(2)` gives neither an inode's generation nor, on some file systems,
-//! the device of its super block. So the agent stats a path, and a program of
-//! its own on that hook, attached for as long as the agent asks, notes the key
-//! under which the other programs will see the file.
+//! the device of its super block. So the agent opens a path without access to
+//! what is there, and has the kernel run a program of its own, which notes the
+//! key under which the other programs will see the file. It is attached
+//! nowhere: to attach a program to a hook and to take it away again takes the
+//! kernel hundreds of milliseconds.
 
-use std::{io, path::Path};
+use std::{io, os::fd::AsRawFd as _, path::Path};
 
 use aegisbpf_abi::{Key, names};
 use aya::{
     maps::{Array, Map, MapData, MapError},
-    programs::links::FdLink,
+    programs::{ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun as _},
 };
-use rustix::fs::{AtFlags, CWD, FileType, StatxFlags, statx};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use thiserror::Error;
 
-use super::programs::{Programs, ProgramsError, parse_btf, read_btf};
+use super::{
+    chain::chain,
+    programs::{Programs, ProgramsError},
+};
 
 /// Why the kernel cannot be asked about a path.
 #[derive(Debug, Error)]
@@ -26,6 +31,9 @@ pub enum IdentifyError {
     /// The answer cannot be read.
     #[error("cannot read the kernel's answer: {0}")]
     Map(#[from] MapError),
+    /// The program cannot be run.
+    #[error("the kernel cannot be asked: {}", chain(.0))]
+    Run(#[from] ProgramError),
     /// There was no answer.
     #[error("the kernel did not say which object it is")]
     Silent,
@@ -48,16 +56,14 @@ pub trait Identify {
 }
 
 /// The kernel.
-pub struct Kernel {
+pub struct Kernel<'programs> {
+    program: &'programs RawTracePoint,
     answer: Array<MapData, Key>,
-    _link: FdLink,
 }
 
-impl Kernel {
-    /// Attach the program that answers, until this is dropped.
-    pub fn new(programs: &mut Programs) -> Result<Self, ProgramsError> {
-        let btf = parse_btf(&read_btf()?)?;
-        let link = programs.attach_unpinned(names::IDENTIFY, "inode_getattr", &btf)?;
+impl<'programs> Kernel<'programs> {
+    /// With the program that answers.
+    pub fn new(programs: &'programs mut Programs) -> Result<Self, ProgramsError> {
         let name = names::policy_map::IDENTITY;
         let answer = MapData::from_pin(programs.folder().map(name))
             .and_then(Map::from_map_data)
@@ -67,27 +73,33 @@ impl Kernel {
                 source: io::Error::other(source),
             })?;
         Ok(Self {
+            program: programs.identify()?,
             answer,
-            _link: link,
         })
     }
 }
 
-impl Identify for Kernel {
+impl Identify for Kernel<'_> {
     fn identify(&mut self, path: &Path) -> Result<Option<Identity>, IdentifyError> {
         self.answer.set(0, Key::default(), 0)?;
-        let status = match statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS) {
-            Ok(status) => status,
+        // Which is no opening that a rule could deny.
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let file = match openat(CWD, path, flags, Mode::empty()) {
+            Ok(file) => file,
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
             Err(error) => return Err(io::Error::from(error).into()),
         };
+        let mut asked = RawTracePointRunOptions::new();
+        asked.args[0] = u64::from(file.as_raw_fd().unsigned_abs());
+        self.program.test_run(asked)?;
         let key = self.answer.get(&0, 0)?;
         if key == Key::default() {
             return Err(IdentifyError::Silent);
         }
+        let status = fstat(&file).map_err(io::Error::from)?;
         Ok(Some(Identity {
             key,
-            is_folder: FileType::from_raw_mode(u32::from(status.stx_mode)) == FileType::Directory,
+            is_folder: FileType::from_raw_mode(status.st_mode) == FileType::Directory,
         }))
     }
 }

@@ -11,6 +11,7 @@
 //! | [`outer_maps`] | making the maps that hold a policy's maps |
 //! | [`tracepoints`] | the same for the fallback |
 //! | [`policy_maps`] | writing a policy into maps, reading it back, switching |
+//! | [`memory`] | what the maps of a policy take |
 //! | [`identify`] | which object a path is, asked of the kernel |
 //! | [`counters`] | the kernel's counters |
 //! | [`chain`] | an error with everything behind it |
@@ -23,6 +24,7 @@ pub mod facts;
 pub mod hooks;
 pub mod identify;
 pub mod layout;
+pub mod memory;
 mod outer_maps;
 pub mod pins;
 pub mod policy_maps;

@@ -3,7 +3,7 @@
 //! There are two slots. The next policy goes into the one that is not in
 //! force, in maps of its own size; one write of [`Active`] switches.
 
-use std::{collections::BTreeMap, fmt::Debug, io};
+use std::{collections::BTreeMap, fmt::Debug, io, panic::resume_unwind, thread};
 
 use aegisbpf_abi::{Active, Key, Meta, Rule, RuleList, Subjects, names::policy_map};
 use aya::{
@@ -122,14 +122,13 @@ impl PolicyMaps {
     /// program can still read what was there before.
     pub fn fill(&self, active: Active, image: &Image, meta: &Meta) -> Result<()> {
         let slot = active.slot();
-        self.put_index(slot, &image.index)?;
-        self.put_networks(slot, &image.networks)?;
-        self.put_array(policy_map::RULES, slot, &image.rules)?;
-        self.put_array(
-            policy_map::FILTER,
-            slot,
-            &image.filter(active.filter_log2()),
-        )?;
+        let filter = image.filter(active.filter_log2());
+        all_at_once([
+            &|| self.put_index(slot, &image.index),
+            &|| self.put_networks(slot, &image.networks),
+            &|| self.put_array(policy_map::RULES, slot, &image.rules),
+            &|| self.put_array(policy_map::FILTER, slot, &filter),
+        ])?;
         let mut map: Words<Subjects> = self.open(policy_map::SUBJECTS)?;
         map.set(slot, image.subjects, 0)
             .map_err(named(policy_map::SUBJECTS))?;
@@ -250,11 +249,28 @@ impl PolicyMaps {
 
     /// Give back the memory of the policy that was in force before.
     pub fn empty(&self, slot: u32) -> Result<()> {
-        self.put_index(slot, &BTreeMap::new())?;
-        self.put_networks(slot, &BTreeMap::new())?;
-        self.put_array::<Rule>(policy_map::RULES, slot, &[])?;
-        self.put_array::<u64>(policy_map::FILTER, slot, &[])
+        all_at_once([
+            &|| self.put_index(slot, &BTreeMap::new()),
+            &|| self.put_networks(slot, &BTreeMap::new()),
+            &|| self.put_array::<Rule>(policy_map::RULES, slot, &[]),
+            &|| self.put_array::<u64>(policy_map::FILTER, slot, &[]),
+        ])
     }
+}
+
+/// Do all of it, and say what went wrong first. The kernel waits for running
+/// programs whenever an element of a map of maps is written; so it does once
+/// for all of them.
+fn all_at_once(jobs: [&(dyn Fn() -> Result<()> + Sync); 4]) -> Result<()> {
+    thread::scope(|scope| {
+        let running = jobs.map(|job| (job, thread::Builder::new().spawn_scoped(scope, job)));
+        let done = running.map(|(job, thread)| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            // Without room for a thread it takes longer.
+            Err(_) => job(),
+        });
+        done.into_iter().collect()
+    })
 }
 
 fn entries(length: usize) -> u32 {
@@ -303,6 +319,6 @@ impl PolicyMapsError {
 }
 
 fn no_room(error: &io::Error) -> bool {
-    // ENOMEM and E2BIG.
-    matches!(error.raw_os_error(), Some(12 | 7))
+    // ENOMEM and E2BIG; a full trie says ENOSPC.
+    matches!(error.raw_os_error(), Some(12 | 7 | 28))
 }

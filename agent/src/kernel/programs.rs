@@ -11,7 +11,7 @@ use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, Endianness,
     pin::PinError,
     programs::{
-        Lsm, Program, ProgramError,
+        Lsm, Program, ProgramError, RawTracePoint,
         links::{FdLink, LinkError, PinnedLink},
     },
 };
@@ -187,11 +187,6 @@ impl Programs {
         for (name, value) in &layout.globals {
             loader.override_global(name, value, true);
         }
-        // The kernel's number of this thread, as the helper gives it.
-        let thread = rustix::thread::gettid().as_raw_nonzero().get();
-        let process = rustix::process::getpid().as_raw_nonzero().get();
-        let agent = u64::from(process.unsigned_abs()) << 32 | u64::from(thread.unsigned_abs());
-        loader.override_global(names::global::AGENT, &agent, true);
         for name in names::shared_map::ALL {
             loader.map_pin_path(name, pins::shared_map(name));
         }
@@ -255,23 +250,10 @@ impl Programs {
     }
 
     fn attach_one(&mut self, hook: &Hook, btf: &Btf) -> Result<(), ProgramsError> {
-        let link = self.attach_unpinned(hook.name, hook.hook, btf)?;
-        let path = self.folder.link(hook.name);
-        link.pin(&path)
-            .map(drop)
-            .map_err(|source| ProgramsError::Pin { path, source })
-    }
-
-    /// Attach a program until the link is dropped.
-    pub(super) fn attach_unpinned(
-        &mut self,
-        name: &'static str,
-        hook: &str,
-        btf: &Btf,
-    ) -> Result<FdLink, ProgramsError> {
+        let name = hook.name;
         let program: &mut Lsm = program(&mut self.object, name)?;
         program
-            .load(hook, btf)
+            .load(hook.hook, btf)
             .map_err(|error| load_error(name, error))?;
         let attach_error = |source| ProgramsError::Attach {
             program: name.to_owned(),
@@ -282,7 +264,22 @@ impl Programs {
         // The link keeps what it needs. Before 5.12 the kernel attaches a
         // program once only, so that the next time it must be loaded again.
         program.unload().map_err(attach_error)?;
-        Ok(link.into())
+        let path = self.folder.link(hook.name);
+        FdLink::from(link)
+            .pin(&path)
+            .map(drop)
+            .map_err(|source| ProgramsError::Pin { path, source })
+    }
+
+    /// The program that is attached to nothing, loaded.
+    pub(super) fn identify(&mut self) -> Result<&RawTracePoint, ProgramsError> {
+        let program: &mut RawTracePoint = program(&mut self.object, names::IDENTIFY)?;
+        if program.fd().is_err() {
+            program
+                .load()
+                .map_err(|error| load_error(names::IDENTIFY, error))?;
+        }
+        Ok(program)
     }
 
     /// Detach every hook that is not needed.
@@ -332,14 +329,14 @@ pub fn attached(folder: &Folder) -> Result<Vec<Attached>, ProgramsError> {
         .collect()
 }
 
-pub(super) fn read_btf() -> Result<Vec<u8>, ProgramsError> {
+fn read_btf() -> Result<Vec<u8>, ProgramsError> {
     facts::read_btf().map_err(|source| ProgramsError::Io {
         what: "cannot read the kernel's BTF".into(),
         source,
     })
 }
 
-pub(super) fn parse_btf(bytes: &[u8]) -> Result<Btf, ProgramsError> {
+fn parse_btf(bytes: &[u8]) -> Result<Btf, ProgramsError> {
     Ok(Btf::parse(bytes, Endianness::default()).map_err(EbpfError::BtfError)?)
 }
 

@@ -21,5 +21,6 @@ pub mod schema;
 pub use aegisbpf_abi::Domain;
 pub use canonical::{canonical, digest};
 pub use model::{AbsolutePath, Action, FileObject, Policy, Programs, Rule, Target};
+pub(crate) use network::masked;
 pub use network::{Network, Ports};
 pub use parse::{PolicyError, parse, read};

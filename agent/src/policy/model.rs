@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::network::{Network, Ports};
 
 /// Rules that one policy can hold.
-pub const MAX_RULES: usize = 100_000;
+pub const MAX_RULES: usize = 110_000;
 
 /// A whole policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

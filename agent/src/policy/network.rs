@@ -54,7 +54,8 @@ impl Network {
     }
 }
 
-const fn masked(address: u128, prefix: u8) -> u128 {
+/// An address without the bits behind a prefix.
+pub(crate) const fn masked(address: u128, prefix: u8) -> u128 {
     match prefix {
         0 => 0,
         prefix => address & (u128::MAX << (128 - prefix)),

@@ -161,8 +161,9 @@ fn check(text: &str) -> Result<Policy, String> {
     let document: Document = serde_saphyr::from_str_with_options(text, options).map_err(render)?;
     if document.rules.len() > MAX_RULES {
         return Err(format!(
-            "holds {} rules; the limit is {MAX_RULES}",
-            document.rules.len()
+            "holds {} rules; the limit is {MAX_RULES}, and rule {:?} is the first beyond it",
+            document.rules.len(),
+            document.rules[MAX_RULES].id.value
         ));
     }
     let mut lines = BTreeMap::new();

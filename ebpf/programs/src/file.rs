@@ -6,8 +6,8 @@ use aya_ebpf::{Global, macros::lsm, programs::LsmContext};
 
 use crate::{
     ALLOW, DENY, config, decide,
-    kernel::{Dentry, File, Inode, argument, member, pointer},
-    maps::{IDENTITY, active},
+    kernel::{Dentry, File, argument, member, pointer},
+    maps::active,
 };
 
 const READ: Operations = Operation::Read.alone();
@@ -209,27 +209,6 @@ pub(crate) fn mounted_over(context: &LsmContext, path: &Global<u64>) -> i32 {
     let Some(active) = active() else { return ALLOW };
     let dentry = Dentry::of_path(pointer(context, path));
     decide::file(active, dentry, || (dentry.inode_if_any(), MOUNT))
-}
-
-/// Tells the agent which object a path is that it asks about. Attached only
-/// while it asks.
-#[lsm(hook = "inode_getattr")]
-pub fn identify(context: LsmContext) -> i32 {
-    let task = aya_ebpf::helpers::bpf_get_current_pid_tgid();
-    if task == config::AGENT.load()
-        && let Some(answer) = IDENTITY.get_ptr_mut(0)
-    {
-        let dentry = Dentry::of_path(pointer(&context, &config::ARG_GETATTR_PATH));
-        let inode: Inode = dentry.inode();
-        // SAFETY: a valid element of the map, which only this task writes. A
-        // file system that asks another about the same file comes second.
-        unsafe {
-            if (*answer).a == 0 {
-                *answer = inode.object();
-            }
-        }
-    }
-    ALLOW
 }
 
 const _: () = assert!(GUARDED.0 == RENAME.0 | DELETE.0 | CREATE.0 | MOUNT.0);

@@ -10,6 +10,7 @@
 //! | [`weigh`] | holding the rules of one list against an attempt |
 //! | [`emit`] | counting and reporting a decision |
 //! | [`file`] | hooks about files and folders |
+//! | [`identify`] | what the agent asks about the files that it has opened |
 //! | [`exec`] | hooks about programs |
 //! | [`network`] | hooks about sockets |
 //! | [`privileged`] | hooks about the kernel itself |
@@ -27,6 +28,7 @@ mod emit;
 mod exec;
 mod fallback;
 mod file;
+mod identify;
 mod kernel;
 mod maps;
 mod network;

@@ -114,7 +114,12 @@ impl Cgroup {
 #[inline(always)]
 fn program(task: u64) -> Key {
     let mm: u64 = glance(task, &config::OFFSET_TASK_MM);
-    let file: u64 = glance(mm, &config::OFFSET_MM_EXE);
+    object_of(glance(mm, &config::OFFSET_MM_EXE))
+}
+
+/// The object of a `struct file` at any address.
+#[inline(always)]
+pub(crate) fn object_of(file: u64) -> Key {
     let inode: u64 = glance(file, &config::OFFSET_FILE_INODE);
     let super_block: u64 = glance(inode, &config::OFFSET_INODE_SUPER);
     Key::object(

@@ -2,6 +2,7 @@
 
 mod probes;
 mod processes;
+mod storm;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use processes::Processes;
 
 use crate::attempt::AttemptError;
 use crate::supervise::{Process, ProcessId, Supervisor};
-use crate::{bpf, files, listen, lookup};
+use crate::{bpf, disk, files, listen, lookup};
 
 /// How long the kernel may take to end what was killed.
 const KILL_DEADLINE: Duration = Duration::from_secs(5);
@@ -69,6 +70,15 @@ impl Executor {
                 supervisor.listen(listen::Listener::bind(*transport, *address).map_err(text)?);
                 Ok(Observation::Done)
             }
+            Action::MountDisk {
+                device,
+                kind,
+                target,
+                deadline_ms,
+            } => {
+                let target = Path::new(target);
+                done(disk::mount_disk(device, kind, target, after(*deadline_ms))).map_err(text)
+            }
             Action::MakeFiles { folder, count } => {
                 done(files::make_files(Path::new(folder), *count)).map_err(text)
             }
@@ -116,6 +126,7 @@ impl Executor {
                 };
                 processes.tally(supervisor, name, &counted, after(*deadline_ms))
             }
+            Action::Storm(storm) => storm::run(supervisor, processes, probes.executable(), storm),
             Action::Run { argv, deadline_ms } => self.run(argv, after(*deadline_ms)),
             Action::ListBpfLinks => bpf::links().map(Observation::BpfLinks).map_err(text),
         }

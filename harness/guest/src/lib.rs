@@ -12,6 +12,7 @@
 //! | [`fresh`] | clock and randomness of a restored machine |
 //! | [`execute`] | one action, one observation |
 //! | [`supervise`] | child processes, their output and their end |
+//! | [`disk`] | mounting a disk that the kernel finds in its own time |
 //! | [`files`] | making files and folders |
 //! | [`lookup`] | what only this machine can know |
 //! | [`listen`] | sockets that peers of a cell connect to |
@@ -24,6 +25,7 @@
 pub mod attempt;
 pub mod boot;
 pub mod bpf;
+pub mod disk;
 pub mod execute;
 pub mod files;
 pub mod fresh;

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `open`, `change`, `execute`, `connect`, `socket`, `kernel`, `mount` | the actions |
 //! | `flood` | one action again and again |
+//! | `storm` | opening without pause until it is told to stop |
 //! | `held` | a descriptor that is opened now and used later |
 //! | `subject` | becoming somebody else first |
 //! | `raw`, `ring` | system calls, and io_uring |
@@ -23,6 +24,7 @@ mod open;
 mod raw;
 mod ring;
 mod socket;
+mod storm;
 mod subject;
 
 use std::io::Write as _;
@@ -33,6 +35,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 pub use held::hold;
+pub use storm::storm;
 
 /// Do it, in this process, and say what came of it.
 pub fn run(task: &Task) {

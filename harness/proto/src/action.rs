@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::probe::{Hold, Task, Transport};
+use crate::{
+    probe::{Hold, Task, Transport},
+    storm::Storm,
+};
 
 /// Everything one cell does, in order. The guest executes all of it and
 /// reports one [`crate::Observation`] for each action; it stops early only
@@ -55,6 +58,18 @@ pub enum Action {
         transport: Transport,
         /// Local address.
         address: SocketAddr,
+    },
+    /// Wait for a disk and mount the file system that is on it; the mount point
+    /// is made. → [`crate::Observation::Done`]
+    MountDisk {
+        /// The device node.
+        device: String,
+        /// Type of the file system.
+        kind: String,
+        /// Absolute path.
+        target: String,
+        /// In milliseconds.
+        deadline_ms: u64,
     },
     /// Make files named 0, 1, 2 … in a folder, which is made too.
     /// → [`crate::Observation::Done`]
@@ -146,6 +161,9 @@ pub enum Action {
         /// In milliseconds.
         deadline_ms: u64,
     },
+    /// Open a file without pause while the agent is given policies or killed.
+    /// → [`crate::Observation::Stormed`]
+    Storm(Box<Storm>),
     /// Run a command to its end. → [`crate::Observation::Ran`]
     Run {
         /// Program and arguments.

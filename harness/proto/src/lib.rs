@@ -5,6 +5,7 @@
 //! | [`probe`] | one action whose verdict is asked for, and the verdict |
 //! | [`action`] | what the guest can be told to do |
 //! | [`observation`] | what it saw |
+//! | [`storm`] | opening without pause while the agent is busy |
 //! | [`message`] | the messages of both directions |
 //! | [`count`] | what the counting bench asks for, and what came of it |
 //! | [`wire`] | one message as one checked line on a serial port |
@@ -17,16 +18,18 @@ pub mod count;
 pub mod message;
 pub mod observation;
 pub mod probe;
+pub mod storm;
 pub mod wire;
 
 pub use action::{Action, Blank, CellProgram, Lookup};
 pub use message::{Facts, Feature, GuestMessage, HostMessage, LogStream};
 pub use observation::{BpfLink, Exit, Observation};
 pub use probe::{Access, FloodedFile, Hold, Probe, RunAs, Task, Transport, Verdict};
+pub use storm::{Decided, Opens, Round, Storm, Stormed};
 
 /// Raised whenever a message changes its meaning or shape. Host and guest are
 /// built together; a difference means a stale initramfs and is an error.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;
 
 /// Where the guest finds the programs of the cells: `<CELLS_DIR>/<cell>.json`.
 pub const CELLS_DIR: &str = "/cells";

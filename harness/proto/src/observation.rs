@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::probe::Verdict;
+use crate::{probe::Verdict, storm::Stormed};
 
 /// The result of one [`crate::Action`]; which variant belongs to which action
 /// is said there. [`Observation::Broken`] can answer any.
@@ -40,6 +40,8 @@ pub enum Observation {
         /// The last line in which the process sums up.
         summary: Option<Value>,
     },
+    /// What came of a storm.
+    Stormed(Box<Stormed>),
     /// A command ran to its end.
     Ran {
         /// `None` when the deadline passed and it was killed.

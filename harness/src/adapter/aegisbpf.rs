@@ -3,7 +3,7 @@
 mod policy;
 mod vocabulary;
 
-use harness_proto::Exit;
+use harness_proto::{Decided, Exit};
 use scenarios::{Mode, schema::Ring};
 use serde_json::{Value, json};
 
@@ -40,7 +40,8 @@ impl Adapter for AegisBpf {
             | Ability::AuditRule
             | Ability::KillRule
             | Ability::RevokeHeld
-            | Ability::Account => true,
+            | Ability::Account
+            | Ability::Generations => true,
         }
     }
 
@@ -100,6 +101,13 @@ impl Adapter for AegisBpf {
         })
     }
 
+    fn decided(&self) -> Option<Decided> {
+        Some(Decided {
+            matches: json!({"type": "denial"}),
+            generation: "generation".into(),
+        })
+    }
+
     fn vocabulary(&self) -> Vocabulary {
         vocabulary::VOCABULARY
     }
@@ -139,6 +147,8 @@ mod tests {
             let numbers = json!({ledger.delivered: 1, ledger.attempts: 1, ledger.lost: 0});
             asked.push(merged(&ledger.summary, &numbers));
         }
+        let decided = AegisBpf.decided().unwrap();
+        asked.push(merged(&decided.matches, &json!({decided.generation: 1})));
         for matches in asked {
             let scenario = Scenario {
                 id: "x".into(),

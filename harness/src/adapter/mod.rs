@@ -5,7 +5,7 @@ mod aegisbpf;
 mod null;
 pub mod vocabulary;
 
-use harness_proto::{Blank, Exit};
+use harness_proto::{Blank, Decided, Exit};
 use scenarios::{Mode, Rule, schema::Ring};
 use serde::Serialize;
 use serde_json::Value;
@@ -43,6 +43,10 @@ pub trait Adapter: Send + Sync {
     fn detach(&self) -> Vec<String>;
     /// Where it accounts for the events of a channel, if it does.
     fn ledger(&self, ring: Ring) -> Option<Ledger>;
+    /// Which of its lines say under which policy something was denied, if any do.
+    fn decided(&self) -> Option<Decided> {
+        None
+    }
     /// What its lines and its health can say.
     fn vocabulary(&self) -> Vocabulary;
     /// The exit status with which it says that the kernel's verifier refused

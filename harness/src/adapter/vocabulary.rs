@@ -295,7 +295,7 @@ mod tests {
         let health = |matches: &str| said(&format!("\"health\"\nmatches = {matches}"));
         assert_eq!(health("{}"), "known");
         assert_eq!(health("{ healthy = true, generation = 0 }"), "known");
-        insta::assert_snapshot!(health("{ helthy = true }"), @r#"`matches.helthy`: unknown field "helthy"; did you mean healthy? (known: healthy, daemon, domains, generation, policy_digest, links, counters, checks)"#);
+        insta::assert_snapshot!(health("{ helthy = true }"), @r#"`matches.helthy`: unknown field "helthy"; did you mean healthy? (known: healthy, daemon, domains, generation, policy_digest, links, maps, counters, checks)"#);
         insta::assert_snapshot!(health("{ healthy = 1 }"), @r"`matches.healthy`: is 1, but the agent says true or false there");
         insta::assert_snapshot!(health("{ domains = { files = \"off\" } }"), @r#"`matches.domains.files`: unknown field "files"; did you mean file? (known: file, exec, network, kernel)"#);
         insta::assert_snapshot!(health("{ domains = \"off\" }"), @r#"`matches.domains`: is "off", but the agent says a table there"#);

@@ -44,6 +44,15 @@ pub(super) fn of(scenario: &Scenario) -> Vec<Tooth<'_>> {
     }
     let mut teeth: Vec<Tooth<'_>> = Vec::new();
     for (index, step) in scenario.steps.iter().enumerate() {
+        if let Step::Storm { storm } = step {
+            teeth.push(Tooth {
+                step: index,
+                task: task(&super::storm::tooth(storm), &RunAs::default()),
+                control: Expect::Allowed,
+                undo: &[],
+                hold: None,
+            });
+        }
         let Step::Probe {
             probe,
             run_as,

@@ -63,7 +63,9 @@ pub fn expand_without_agent(scenario: &Scenario) -> Program {
                     push(Phase::Steps, index, making(undo));
                 }
             }
-            Step::Start { .. }
+            // Its teeth are all that can be seen of it.
+            Step::Storm { .. }
+            | Step::Start { .. }
             | Step::Reload { .. }
             | Step::Kill { .. }
             | Step::Signal { .. }

@@ -8,7 +8,7 @@ use harness_proto::{
 use scenarios::{Expect, schema::LinksExpect};
 use serde_json::Value;
 
-use super::account::check_account;
+use super::{account::check_account, storm::check_storm};
 use crate::{
     expectation::{Blame, Expectation, Phase, PlannedAction},
     outcome::{FailCode, InfraCode, Outcome},
@@ -106,6 +106,14 @@ impl<'a> Memory<'a> {
                 (*count, *gaps, summary.as_ref()),
             )
             .map_err(|problem| Outcome::failed(FailCode::Accounting, problem)),
+            (
+                E::Storm {
+                    errno,
+                    rounds,
+                    generations,
+                },
+                O::Stormed(seen),
+            ) => check_storm(seen, *errno, *rounds, *generations),
             (E::Links(expect), O::BpfLinks(links)) => self.check_links(expect, links),
             (_, other) => Err(Outcome::infra(
                 InfraCode::Harness,
@@ -179,7 +187,9 @@ fn broken(expectation: &Expectation, message: &str) -> Outcome {
         | Expectation::Answer(_)
         | Expectation::Account { .. }
         | Expectation::Ran { .. } => Outcome::failed(FailCode::AgentExit, reason),
-        Expectation::Verdict(_) => Outcome::failed(FailCode::ProbeBroken, reason),
+        Expectation::Verdict(_) | Expectation::Storm { .. } => {
+            Outcome::failed(FailCode::ProbeBroken, reason)
+        }
         Expectation::Done(Blame::Harness) | Expectation::Links(_) => {
             Outcome::infra(InfraCode::Harness, reason)
         }

@@ -4,6 +4,7 @@
 mod account;
 mod action;
 pub mod console;
+mod storm;
 
 use harness_proto::LogStream;
 

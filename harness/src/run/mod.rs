@@ -226,6 +226,7 @@ impl Runner<'_> {
             initramfs: self.inputs.initramfs.to_owned(),
             boot_mode: group.boot_mode,
             folder,
+            disk: None,
         };
         match boot(self.inputs.hypervisor, &spec) {
             Err(failure) if failure.before_user_space && !self.inputs.interrupt.requested() => {

@@ -41,6 +41,8 @@ pub struct CommandLine {
     pub boot_mode: BootMode,
     /// The kernel's console is written here.
     pub console: PathBuf,
+    /// The content of a disk.
+    pub disk: Option<PathBuf>,
     /// Wait for a saved state instead of booting.
     pub incoming: bool,
 }
@@ -95,6 +97,13 @@ impl CommandLine {
         put("-serial", "chardev:control".into());
         put("-chardev", format!("socket,id=qmp,fd={QMP_FD}").into());
         put("-mon", "chardev=qmp,mode=control".into());
+        if let Some(disk) = &self.disk {
+            // What the guest has handed to the disk stays there when this
+            // process is killed; what it keeps in its own memory does not.
+            let before = "if=none,id=disk,format=raw,cache=writeback,file=";
+            put("-drive", with_path(before, disk));
+            put("-device", "nvme,drive=disk,serial=disk".into());
+        }
         if self.incoming {
             put("-incoming", "defer".into());
         }
@@ -142,6 +151,7 @@ mod tests {
             initramfs: "/r/guest.cpio".into(),
             boot_mode: BootMode::BpfLsm,
             console: "/r/console.log".into(),
+            disk: None,
             incoming,
         };
         let words: Vec<String> = line

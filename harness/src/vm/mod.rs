@@ -41,6 +41,9 @@ pub struct BootSpec {
     pub boot_mode: BootMode,
     /// Where the console log goes; it exists.
     pub folder: PathBuf,
+    /// The content of a disk that keeps its writes. A machine with one cannot
+    /// be saved.
+    pub disk: Option<PathBuf>,
 }
 
 /// A running machine with a line to the guest's runner. Dropping it ends it.

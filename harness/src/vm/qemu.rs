@@ -101,6 +101,7 @@ impl Hypervisor for Qemu {
             initramfs: spec.initramfs.clone(),
             boot_mode: spec.boot_mode,
             console: spec.folder.join(CONSOLE_LOG),
+            disk: spec.disk.clone(),
             incoming: false,
         })?;
         Ok(Box::new(machine))

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`fault`] | a fault as data; the faults are in `faults/` |
 //! | [`edit`] | applying its edits |
+//! | [`seeded`] | the same faults for tasks that have no cells |
 //! | [`tree`] | a copy of the sources that can be broken without harm |
 //! | [`cells`] | running the named cells with what was built from it |
 //! | [`report`] | what came of it |
@@ -12,6 +13,7 @@ mod cells;
 pub mod edit;
 pub mod fault;
 pub mod report;
+pub(crate) mod seeded;
 mod tree;
 
 use std::{

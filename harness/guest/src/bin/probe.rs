@@ -1,6 +1,6 @@
 //! `probe run JSON` does one thing and prints the kernel's verdict;
-//! `probe hold JSON` opens a file and uses it when it is told to; `probe noop`
-//! proves by its exit status that it was executed, whatever follows: a script
+//! `probe hold JSON` opens a file and uses it when it is told to; `probe storm
+//! JSON` opens one without pause; `probe noop` proves by its exit status that it was executed, whatever follows: a script
 //! whose interpreter it is has more to say.
 
 use std::process::ExitCode;
@@ -14,8 +14,13 @@ fn main() -> ExitCode {
     match arguments[..] {
         ["noop", ..] => ExitCode::from(u8::try_from(NOOP_EXIT_STATUS).unwrap_or(u8::MAX)),
         ["run", task] => done(serde_json::from_str(task).map(|task| probe::run(&task))),
+        ["storm", opener] => match serde_json::from_str(opener).map(|it| probe::storm(&it)) {
+            Ok(Ok(())) => ExitCode::SUCCESS,
+            Ok(Err(error)) => fail(&error.to_string()),
+            Err(error) => fail(&error.to_string()),
+        },
         ["hold", task] => done(serde_json::from_str(task).map(|task| probe::hold(&task))),
-        _ => fail("usage: probe noop | probe run JSON | probe hold JSON"),
+        _ => fail("usage: probe noop | probe run JSON | probe hold JSON | probe storm JSON"),
     }
 }
 

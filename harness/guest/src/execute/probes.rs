@@ -1,7 +1,7 @@
 //! The probe executable: run for one action, or kept for a held descriptor.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use harness_proto::probe::HeldOperation;
@@ -26,6 +26,10 @@ impl Probes {
             executable,
             holders: BTreeMap::new(),
         }
+    }
+
+    pub(super) fn executable(&self) -> &Path {
+        &self.executable
     }
 
     pub(super) fn run(&self, supervisor: &mut Supervisor, task: &Task) -> Observation {

@@ -205,6 +205,11 @@ impl Processes {
             .collect()
     }
 
+    /// Which child has this name now.
+    pub(super) fn id(&self, name: &str) -> Result<ProcessId, String> {
+        self.get(name).map(|named| named.process)
+    }
+
     fn get(&self, name: &str) -> Result<&Named, String> {
         self.0
             .get(name)

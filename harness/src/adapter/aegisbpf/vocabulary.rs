@@ -104,6 +104,7 @@ const HEALTH: &[Field] = &[
     field("generation", Shape::Number),
     field("policy_digest", Shape::Text),
     field("links", Shape::List),
+    field("maps", Shape::List),
     field("counters", Shape::Table(COUNTERS)),
     field("checks", Shape::List),
 ];

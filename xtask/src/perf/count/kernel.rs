@@ -58,6 +58,7 @@ impl Bench<'_> {
                 initramfs: self.initramfs.to_owned(),
                 boot_mode: BootMode::BpfLsm,
                 folder: folder.clone(),
+                disk: None,
             },
             name: PROGRAM,
             program: self.program,
