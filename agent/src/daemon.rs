@@ -23,7 +23,7 @@ use tokio::{
 use crate::{
     cli,
     control::{
-        Applied, Apply, Enforce, Refusal, Request, Response, Rules, Writer,
+        Applied, Apply, Enforce, NextStart, Refusal, Rehearsal, Request, Response, Rules, Writer,
         socket::{self, Question},
         writer::Asked,
     },
@@ -184,6 +184,13 @@ impl Live {
 }
 
 impl Enforce for Live {
+    fn rehearse(&mut self, policy: &Policy) -> Result<Rehearsal, Refusal> {
+        let Some(running) = &mut self.running else {
+            return NextStart.rehearse(policy);
+        };
+        Ok(Rehearsal::of(&running.enforcer.rehearse(policy)?, true))
+    }
+
     fn enforce(&mut self, policy: Policy) -> Result<Applied, Refusal> {
         let (enforcer, in_force) = match self.running.take() {
             None => startup::start(policy, self.mode)?,
@@ -299,6 +306,7 @@ impl Reporter {
                 time_unix_ns: record::unix_time_ns(event.monotonic_ns),
                 domain,
                 operation: operation.name(),
+                held: Operations::HELD.has(operation),
                 rule,
                 reason,
                 verdict,

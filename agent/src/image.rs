@@ -156,6 +156,7 @@ pub fn build(
         image.add_rule(policy, objects, index, number)?;
     }
     image.inherit()?;
+    image.inherit_inode_numbers()?;
     let found = objects.files.values().flatten();
     let roots = found.flat_map(|resolved| resolved.roots.clone());
     image.inherit_subtrees(&roots.collect())?;
@@ -395,6 +396,19 @@ impl Image {
         let log2 = bits.next_power_of_two().ilog2();
         let log2 = log2.clamp(FILTER_LOG2_MIN, FILTER_LOG2_MAX);
         Active::new(generation, log2, self.flags)
+    }
+
+    /// About so many bytes its maps take. What the kernel adds to an entry is
+    /// of `kernel/bpf/hashtab.c` and `lpm_trie.c`: 48 bytes and a bucket of 16
+    /// in a hash; 40 bytes in a trie, which has up to twice as many nodes.
+    pub fn map_bytes(&self) -> u64 {
+        let index = self.index.len().max(1);
+        let list = size_of::<RuleList>();
+        let hashed = index * (48 + size_of::<Key>() + list) + index.next_power_of_two() * 16;
+        let trie = 2 * self.networks.len() * (40 + 16 + list);
+        let rules = self.rules.len() * size_of::<Rule>();
+        let filter = (1 << self.active(1).filter_log2()) / 8;
+        (hashed + trie + rules + filter + size_of::<Subjects>()) as u64
     }
 
     /// The filter: a bit for every key that the programs look up by it.

@@ -10,6 +10,7 @@
 //! | [`signature`] | who said that a policy may be applied |
 //! | [`control`] | the one writer, and the socket it is asked on |
 //! | [`cli`] | `aegisbpf policy …` |
+//! | [`replay`] | what a policy would decide, without the kernel |
 //! | [`resolve`] | paths of rules to objects and places of the file system |
 //! | [`image`] | model and objects to what the maps hold; pure |
 //! | [`kernel`] | everything that asks or changes the kernel |
@@ -43,6 +44,7 @@ pub mod names;
 pub mod paths;
 pub mod policy;
 pub mod record;
+pub mod replay;
 pub mod resolve;
 pub mod signature;
 pub mod startup;

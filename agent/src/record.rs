@@ -118,6 +118,9 @@ pub struct Denial<'a> {
     pub domain: &'static str,
     /// Such as `read`, `exec` or `connect`.
     pub operation: &'static str,
+    /// Through a descriptor that was open before, which a rule revokes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
     /// Id of the rule; absent when a policy decided that this process does
     /// not know, or no rule did (see `reason`).
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -237,19 +237,7 @@ impl Enforcer {
 
     /// Bring a policy into force in place of the one that is.
     pub fn bring_into_force(&mut self, policy: Policy) -> Result<InForce, StartError> {
-        let modes = Modes::for_policy(&policy, self.mode);
-        canary::prepare()?;
-        let image = match self.mechanism {
-            Mechanism::Lsm => self.image_of_objects(&policy, modes)?,
-            Mechanism::Tracepoints => {
-                let objects = Objects::default();
-                let mut image = image::build(&policy, &objects, modes, &canary::names_only())?;
-                image.add_names(fallback::paths(&policy).iter().map(AsRef::as_ref));
-                // The canary tries no more than this can see.
-                image.needs.operations = image.needs.operations.and(fallback::SEEN);
-                image
-            }
-        };
+        let image = self.image(&policy)?;
         let meta = self.meta(&image);
         let before = self.maps.active()?;
         let adopted = self.can_adopt(before, &image, &meta);
@@ -270,6 +258,31 @@ impl Enforcer {
         })
     }
 
+    /// Everything that can be known of a policy without writing it into maps.
+    pub fn rehearse(&mut self, policy: &Policy) -> Result<Image, StartError> {
+        let image = self.image(policy)?;
+        if self.mechanism == Mechanism::Lsm {
+            self.programs.check(&image.needs)?;
+        }
+        Ok(image)
+    }
+
+    fn image(&mut self, policy: &Policy) -> Result<Image, StartError> {
+        let modes = Modes::for_policy(policy, self.mode);
+        canary::prepare()?;
+        match self.mechanism {
+            Mechanism::Lsm => self.image_of_objects(policy, modes),
+            Mechanism::Tracepoints => {
+                let objects = Objects::default();
+                let mut image = image::build(policy, &objects, modes, &canary::names_only())?;
+                image.add_names(fallback::paths(policy).iter().map(AsRef::as_ref));
+                // The canary tries no more than this can see.
+                image.needs.operations = image.needs.operations.and(fallback::SEEN);
+                Ok(image)
+            }
+        }
+    }
+
     fn image_of_objects(&mut self, policy: &Policy, modes: Modes) -> Result<Image, StartError> {
         let mut kernel = Kernel::new(&mut self.programs)?;
         let mut resolver = Resolver::new(&mut kernel).map_err(|source| StartError::Io {
@@ -277,7 +290,7 @@ impl Enforcer {
             source,
         })?;
         let canary = canary::objects(&mut resolver)?;
-        let objects = resolve(policy, &mut resolver)?;
+        let objects = resolve(policy, OWN.iter().map(Path::new), &mut resolver)?;
         Ok(image::build(policy, &objects, modes, &canary)?)
     }
 
@@ -339,7 +352,16 @@ impl Enforcer {
     }
 }
 
-fn resolve(policy: &Policy, resolver: &mut Resolver<'_>) -> Result<Objects, StartError> {
+/// The agent and init, which no rule denies anything.
+pub const OWN: [&str; 2] = ["/proc/self/exe", "/proc/1/exe"];
+
+/// What a policy speaks of, found. `own` are programs that no rule denies
+/// anything, besides those that the policy names.
+pub fn resolve<'a>(
+    policy: &'a Policy,
+    own: impl Iterator<Item = &'a Path>,
+    resolver: &mut Resolver<'_>,
+) -> Result<Objects, StartError> {
     let mut objects = Objects {
         devices: resolver.devices().into_iter().collect(),
         ..Objects::default()
@@ -362,9 +384,8 @@ fn resolve(policy: &Policy, resolver: &mut Resolver<'_>) -> Result<Objects, Star
             }
         }
     }
-    let own = [Path::new("/proc/self/exe"), Path::new("/proc/1/exe")];
     let named = policy.never_deny.iter().map(policy::AbsolutePath::as_path);
-    for path in own.into_iter().chain(named) {
+    for path in own.chain(named) {
         match resolver.existing(path, "`never-deny` names programs that exist") {
             Ok(key) => objects.never_deny.push(key),
             Err(problem) => problems.push(("never-deny".to_owned(), problem)),

@@ -2,9 +2,11 @@
 //!
 //! | module | holds |
 //! | --- | --- |
+//! | [`replay`] | `simulate` and `explain` |
 //! | [`show`] | answers for people |
 //! | [`sign`] | statements, signatures and keys |
 
+mod replay;
 mod show;
 mod sign;
 
@@ -27,7 +29,7 @@ use crate::{
     lock::{Lock, LockError},
     paths,
     policy::{
-        self, PolicyError,
+        self, Policy, PolicyError,
         lint::{self, Host, Severity},
         parse,
     },
@@ -66,6 +68,12 @@ enum Verb {
         from: Option<String>,
     },
     /// Bring a policy into force; without a daemon, at its next start.
+    ///
+    /// --dry-run checks text, lint, digest, signature, counter, paths and limits,
+    /// and, where a daemon runs, the objects as this kernel knows them and its
+    /// hooks; it says what the policy changes and how much memory its maps take.
+    /// It changes nothing, and refuses with the status of the real thing. What
+    /// the verifier and the canary say, only applying shows.
     #[command(
         after_help = "Examples:\n  aegisbpf policy apply policy.yaml --confirm-within 60s\n  \
                       aegisbpf policy apply policy.yaml --signature policy.yaml.sig --dry-run"
@@ -106,6 +114,8 @@ enum Verb {
         digest: Option<String>,
     },
     #[command(flatten)]
+    Replay(replay::Verb),
+    #[command(flatten)]
     Sign(sign::Verb),
 }
 
@@ -115,12 +125,27 @@ pub fn run(command: PolicyCommand) -> ExitCode {
         match command.verb {
             Verb::Lint { file } => lint(&file, command.json),
             Verb::Diff { file, from } => diff(&file, from),
+            Verb::Replay(verb) => replay::run(verb, command.json),
             Verb::Sign(verb) => sign::run(verb, command.json),
             verb => asked(verb).and_then(|(request, dry_run)| {
                 match ask(&request).map_err(internal)? {
                     Response::Refused(refusal) => Err(refusal),
-                    answer if command.json => print(&json!(answer).to_string()),
-                    answer => print(&show::answer(&answer, dry_run)),
+                    answer => {
+                        let changes = if dry_run {
+                            changes(&request)?
+                        } else {
+                            String::new()
+                        };
+                        if command.json {
+                            let mut answer = json!(answer);
+                            if dry_run {
+                                answer["applied"]["changes"] = json!(changes);
+                            }
+                            print(&answer.to_string())
+                        } else {
+                            print(&(changes + &show::answer(&answer, dry_run)))
+                        }
+                    }
                 }
             }),
         };
@@ -154,7 +179,7 @@ fn asked(verb: Verb) -> Result<(Request, bool), Refusal> {
         Verb::Reset => (Request::Reset, false),
         Verb::History => (Request::History, false),
         Verb::Export { digest } => (Request::Text { of: digest }, false),
-        Verb::Show | Verb::Lint { .. } | Verb::Diff { .. } | Verb::Sign(_) => {
+        Verb::Show | Verb::Lint { .. } | Verb::Diff { .. } | Verb::Replay(_) | Verb::Sign(_) => {
             (Request::Status, false)
         }
     })
@@ -244,22 +269,37 @@ fn lint(file: &Path, json: bool) -> Result<(), Refusal> {
 
 fn diff(file: &Path, from: Option<String>) -> Result<(), Refusal> {
     let new = policy::read(file).map_err(unreadable)?;
-    let old = match ask(&Request::Text { of: from }).map_err(internal)? {
-        Response::Text(text) => {
-            policy::parse(Path::new("stored"), &text).map_err(Refusal::policy)?
-        }
-        Response::Refused(refusal) => return Err(refusal),
-        other => {
-            return Err(internal(format!(
-                "an answer to another question: {other:?}"
-            )));
-        }
-    };
+    let old = stored(from)?;
     let lines = show::difference(&old, &new);
     if lines.is_empty() {
         Ok(())
     } else {
         print(&lines)
+    }
+}
+
+/// What a dry run would change.
+fn changes(request: &Request) -> Result<String, Refusal> {
+    let Request::Apply(apply) = request else {
+        return Ok(String::new());
+    };
+    let new = policy::parse(Path::new(&apply.name), &apply.text).map_err(unreadable)?;
+    let old = match stored(None) {
+        // Nothing is stored.
+        Err(refusal) if refusal.code == ExitCode::Unhealthy => Policy::default(),
+        old => old?,
+    };
+    Ok(show::difference(&old, &new))
+}
+
+/// The policy that is stored, or one that was applied once.
+fn stored(digest: Option<String>) -> Result<Policy, Refusal> {
+    match ask(&Request::Text { of: digest }).map_err(internal)? {
+        Response::Text(text) => policy::parse(Path::new("stored"), &text).map_err(Refusal::policy),
+        Response::Refused(refusal) => Err(refusal),
+        other => Err(internal(format!(
+            "an answer to another question: {other:?}"
+        ))),
     }
 }
 

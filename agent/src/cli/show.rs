@@ -34,6 +34,23 @@ fn applied_policy(applied: &Applied, dry_run: bool) -> String {
             held.pid, held.fd, held.rule
         );
     }
+    if let Some(rehearsal) = &applied.rehearsal {
+        let kib = rehearsal.map_bytes.div_ceil(1024);
+        let _ = writeln!(
+            text,
+            "maps: about {kib} KiB, beside those in force until the switch"
+        );
+        let _ = writeln!(text, "hooks: {}", rehearsal.hooks.join(" "));
+        let kernel = if rehearsal.kernel_asked {
+            "this kernel's objects and hooks"
+        } else {
+            "paths by stat; no daemon runs, so not whether this kernel has the hooks"
+        };
+        let _ = writeln!(
+            text,
+            "checked: lint, digest, signature, counter, limits, {kernel}; not the verifier and the canary"
+        );
+    }
     let digest = applied
         .policy
         .map(|digest| digest.to_string())

@@ -88,6 +88,22 @@ pub struct Applied {
     pub warnings: Vec<Finding>,
     /// Seconds since 1970, after which it is taken back unless confirmed.
     pub confirm_by: Option<u64>,
+    /// Of a dry run.
+    pub rehearsal: Option<Rehearsal>,
+}
+
+/// What a dry run found out about a policy that would be applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rehearsal {
+    /// About so much memory its maps would take, beside that of the policy in
+    /// force until the switch.
+    pub map_bytes: u64,
+    /// The hooks that it needs.
+    pub hooks: Vec<String>,
+    /// Whether the kernel was asked for its hooks and objects; without a
+    /// daemon it is not.
+    pub kernel_asked: bool,
 }
 
 /// A descriptor from before a rule.

@@ -4,16 +4,18 @@
 
 use std::path::Path;
 
-use super::{Applied, Apply, Refusal, Request, Response};
+use super::{Applied, Apply, Refusal, Rehearsal, Request, Response};
 use crate::{
     exit_code::ExitCode,
     hex::Hex,
     history::{Entry, Event, Files, History, HistoryError, Kept, Operator},
+    image::Image,
     paths,
     policy::{
         self, Policy,
         lint::{self, Host, Severity},
     },
+    replay,
     signature::{self, Offered, Signed, Trust},
 };
 
@@ -24,6 +26,8 @@ const MAX_REASON: usize = 1000;
 pub trait Enforce {
     /// In place of the one that is; when it fails, that one still is.
     fn enforce(&mut self, policy: Policy) -> Result<Applied, Refusal>;
+    /// Everything up to that, changing nothing.
+    fn rehearse(&mut self, policy: &Policy) -> Result<Rehearsal, Refusal>;
 }
 
 /// Leaves it to the next start.
@@ -33,6 +37,26 @@ pub struct NextStart;
 impl Enforce for NextStart {
     fn enforce(&mut self, _: Policy) -> Result<Applied, Refusal> {
         Ok(Applied::default())
+    }
+
+    fn rehearse(&mut self, policy: &Policy) -> Result<Rehearsal, Refusal> {
+        let host = replay::Host::here().map_err(|error| Refusal::new(ExitCode::Internal, error))?;
+        Ok(Rehearsal::of(&host.image(policy)?, false))
+    }
+}
+
+impl Rehearsal {
+    /// Of a policy that was compiled.
+    pub fn of(image: &Image, kernel_asked: bool) -> Self {
+        Self {
+            map_bytes: image.map_bytes(),
+            hooks: image
+                .needs
+                .hooks()
+                .map(|hook| hook.name.to_owned())
+                .collect(),
+            kernel_asked,
+        }
     }
 }
 
@@ -213,7 +237,9 @@ impl<F: Files, E: Enforce> Writer<F, E> {
             .confirm_within
             .map(|seconds| asked.at.saturating_add(seconds));
         let mut applied = Applied::default();
-        if !apply.dry_run {
+        if apply.dry_run {
+            applied.rehearsal = Some(self.enforcer.rehearse(&policy)?);
+        } else {
             let text = self.history.keep(&apply.text)?;
             let (signer, signed) = signer.unzip();
             applied = self.enforcer.enforce(policy)?;

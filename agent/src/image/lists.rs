@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aegisbpf_abi::{Effect, Key, Operations, Reference, Role, Rule, RuleList, verdict::speaks_of};
+use aegisbpf_abi::{
+    Effect, Key, Operations, Reference, Role, Rule, RuleList, active::flag, key::Kind,
+    verdict::speaks_of,
+};
 
 use super::{Image, ImageError, unspecified_leads_into};
 use crate::{
@@ -151,6 +154,25 @@ impl Image {
         Ok(())
     }
 
+    /// An inode's own list is looked at first, and one of its number only where
+    /// there is none: it carries the rules about the number.
+    pub(super) fn inherit_inode_numbers(&mut self) -> Result<(), ImageError> {
+        if self.flags & flag::INODE_NUMBERS == 0 {
+            return Ok(());
+        }
+        let before = self.index.clone();
+        for (key, list) in &mut self.index {
+            let number = key.inode_number();
+            if key.kind == Kind::Object as u32
+                && *key != number
+                && let Some(rules) = before.get(&number)
+            {
+                merge(list, rules, Role::Itself, &self.rules, "one inode")?;
+            }
+        }
+        Ok(())
+    }
+
     /// The same for subtrees, whose folders above `above` gives.
     pub(super) fn inherit_subtrees(
         &mut self,
@@ -208,7 +230,12 @@ fn insert(
     };
     *free = entry;
     let operations = rules[number as usize].operations();
-    list.operations |= speaks_of(role as u32, operations).0;
+    list.operations |= match role {
+        // It decides nothing; but a list that says nothing counts as none, and
+        // what it exempts is not looked at.
+        Role::Exempt => operations.and(Operations::EXEC).0,
+        _ => speaks_of(role as u32, operations).0,
+    };
     if role == Role::Beneath {
         list.operations |= RuleList::SUBTREE;
     }

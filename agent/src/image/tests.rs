@@ -315,6 +315,25 @@ fn the_digest_depends_on_mode_objects_scope_and_action() {
     assert!(digests.contains(&digest(base, &found(30), Mode::Enforce)));
 }
 
+#[test]
+fn an_inode_with_rules_of_its_own_has_those_about_its_number_too() {
+    let rules = "- id: number\n  file: { inode: 30, device: \"0:2\", operations: [write] }\n\
+                 - id: path\n  file: { path: /f/s, operations: [read] }\n";
+    let image = image(rules, &objects([(1, file(30, 20, "s"))]));
+    assert_eq!(at(&image, key(30), Operation::Read), DENIED);
+    assert_eq!(at(&image, key(30), Operation::Write), DENIED);
+    assert_eq!(at(&image, key(20), Operation::Write), NONE);
+}
+
+#[test]
+fn what_an_allow_list_holds_has_a_list_that_is_not_taken_for_none() {
+    let rules = "- id: only\n  exec: { all-but: [/p] }\n\
+                 - id: number\n  file: { inode: 30, device: \"0:2\" }\n";
+    let image = image(rules, &objects([(0, file(50, 20, "p"))]));
+    assert_ne!(image.index[&key(50)].operations, 0);
+    assert_eq!(at(&image, key(50), Operation::Exec), NONE);
+}
+
 proptest! {
     #[test]
     fn every_key_has_its_bit_in_the_filter(inodes in prop::collection::btree_set(10_u64.., 1..50)) {

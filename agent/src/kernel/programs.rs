@@ -218,27 +218,31 @@ impl Programs {
         &self.folder
     }
 
+    /// Whether the kernel has every hook that is needed.
+    pub fn check(&self, needs: &Needs) -> Result<(), ProgramsError> {
+        let refuses = |hook: &&Hook| self.lacks(hook) && hook.absence == Absence::Refuse;
+        match needs.hooks().find(refuses) {
+            None => Ok(()),
+            Some(hook) if hook.content => Err(ProgramsError::NoContent),
+            Some(hook) => {
+                let missed = hook.operations.and(needs.operations);
+                Err(ProgramsError::NoHook {
+                    hook: hook.name,
+                    operations: missed.iter().map(aegisbpf_abi::Operation::name).collect(),
+                })
+            }
+        }
+    }
+
     /// Attach and pin every hook that is needed and is not yet. Nothing of
     /// what is attached decides before a policy is in force.
     pub fn attach(&mut self, needs: &Needs) -> Result<(), ProgramsError> {
+        self.check(needs)?;
         let pinned = self.pinned_hooks()?;
         let mut btf = None;
         for hook in needs.hooks() {
-            if pinned.iter().any(|name| name == hook.name) {
+            if self.lacks(hook) || pinned.iter().any(|name| name == hook.name) {
                 continue;
-            }
-            if self.lacks(hook) {
-                match hook.absence {
-                    Absence::Covered => continue,
-                    Absence::Refuse if hook.content => return Err(ProgramsError::NoContent),
-                    Absence::Refuse => {
-                        let missed = hook.operations.and(needs.operations);
-                        return Err(ProgramsError::NoHook {
-                            hook: hook.name,
-                            operations: missed.iter().map(aegisbpf_abi::Operation::name).collect(),
-                        });
-                    }
-                }
             }
             let btf = match &mut btf {
                 Some(btf) => btf,

@@ -4,5 +4,6 @@ mod commands;
 mod dependencies;
 mod files;
 mod hosts;
+mod size;
 mod tree;
 mod vocabulary;

@@ -85,6 +85,7 @@ fn answers_are_read_by_people() {
             advice: "look".into(),
         }],
         confirm_by: Some(1_780_272_060),
+        rehearsal: None,
     };
     let state = State {
         current: Some(kept),
@@ -116,4 +117,30 @@ fn answers_are_read_by_people() {
        7  2026-06-01T00:00:00Z  uid 0 pid 42  refused abababababab: why not
        7  2026-06-01T00:00:00Z  uid 0 pid 42  reset: asked for
     "#);
+}
+
+#[test]
+fn a_dry_run_says_what_was_checked_and_what_was_not() {
+    let mut applied = Applied {
+        policy: Some(Hex([0xab; 32])),
+        rehearsal: Some(crate::control::Rehearsal {
+            map_bytes: 70_000,
+            hooks: vec!["file_open".into(), "mmap_file".into()],
+            kernel_asked: true,
+        }),
+        ..Applied::default()
+    };
+    let asked = answer(&Response::Applied(applied.clone()), true);
+    let digest = "ab".repeat(32);
+    assert_snapshot!(asked.replace(&digest, "DIGEST"), @r"
+    maps: about 69 KiB, beside those in force until the switch
+    hooks: file_open mmap_file
+    checked: lint, digest, signature, counter, limits, this kernel's objects and hooks; not the verifier and the canary
+    DIGEST  would be applied
+    ");
+    if let Some(rehearsal) = &mut applied.rehearsal {
+        rehearsal.kernel_asked = false;
+    }
+    let not_asked = answer(&Response::Applied(applied), true);
+    assert!(not_asked.contains("no daemon runs, so not whether this kernel has the hooks"));
 }

@@ -31,6 +31,17 @@ impl Enforce for FakeKernel {
             ..Applied::default()
         })
     }
+
+    fn rehearse(&mut self, _: &Policy) -> Result<Rehearsal, Refusal> {
+        if self.refuses {
+            return Err(Refusal::new(ExitCode::CannotEnforce, "no such hook"));
+        }
+        Ok(Rehearsal {
+            map_bytes: 1,
+            hooks: Vec::new(),
+            kernel_asked: true,
+        })
+    }
 }
 
 type FakeWriter = Writer<FakeDisk, FakeKernel>;
@@ -217,6 +228,14 @@ fn a_dry_run_changes_nothing_and_leaves_no_trace() {
     )
     .unwrap();
     assert!(applied.policy.is_some() && applied.generation.is_none());
+    assert!(applied.rehearsal.is_some());
+    writer.enforcer.refuses = true;
+    let dry_run = Apply {
+        dry_run: true,
+        ..offer("a")
+    };
+    let refusal = apply(&mut writer, dry_run).unwrap_err();
+    assert_eq!(refusal.code, ExitCode::CannotEnforce);
     assert_eq!((in_force(&writer), events(&writer).len()), ("nothing", 0));
 }
 

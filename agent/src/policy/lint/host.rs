@@ -20,35 +20,33 @@ const KEEP: Operations = USE
     .with(Operation::Delete.alone())
     .with(Operation::Rename.alone());
 
-/// Files that every process or the boot needs, and what for. A name also
-/// stands for the same beneath `/usr`.
-const VITAL: [(&str, Operations, &str); 23] = [
-    ("/lib64/ld-linux-x86-64.so.2", RUN, LOADER),
-    ("/lib/ld-linux-aarch64.so.1", RUN, LOADER),
-    ("/lib/ld-musl-x86_64.so.1", RUN, LOADER),
-    ("/lib/ld-musl-aarch64.so.1", RUN, LOADER),
-    ("/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", RUN, LOADER),
-    ("/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1", RUN, LOADER),
+/// Files that every process or the boot needs, between spaces, and what for. A
+/// name also stands for the same beneath `/usr`.
+const VITAL: [(&str, Operations, &str); 11] = [
     (
-        "/lib/x86_64-linux-gnu/libc.so.6",
+        "/lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1 /lib/ld-musl-x86_64.so.1 \
+         /lib/ld-musl-aarch64.so.1 /lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 \
+         /lib/aarch64-linux-gnu/ld-linux-aarch64.so.1",
+        RUN,
+        "every dynamic program is started by it",
+    ),
+    (
+        "/lib/x86_64-linux-gnu/libc.so.6 /lib/aarch64-linux-gnu/libc.so.6 /lib64/libc.so.6",
         RUN,
         "every dynamic program maps it",
     ),
-    (
-        "/lib/aarch64-linux-gnu/libc.so.6",
-        RUN,
-        "every dynamic program maps it",
-    ),
-    ("/lib64/libc.so.6", RUN, "every dynamic program maps it"),
     ("/etc/ld.so.cache", READ, "every dynamic program reads it"),
     ("/etc/passwd", READ, "nobody can log in without it"),
-    ("/sbin/init", RUN, INIT),
-    ("/lib/systemd/systemd", RUN, INIT),
-    ("/lib/systemd/systemd-executor", RUN, INIT),
-    ("/bin/sh", RUN, SHELL),
-    ("/bin/dash", RUN, SHELL),
-    ("/bin/bash", RUN, SHELL),
-    ("/bin/busybox", RUN, SHELL),
+    (
+        "/sbin/init /lib/systemd/systemd /lib/systemd/systemd-executor",
+        RUN,
+        "it is init",
+    ),
+    (
+        "/bin/sh /bin/dash /bin/bash /bin/busybox",
+        RUN,
+        "the boot and the rescue console run it",
+    ),
     ("/bin/mount", RUN, "the boot mounts with it"),
     ("/sbin/sulogin", RUN, "the rescue console needs it"),
     ("/dev/null", USE, "every service opens it"),
@@ -59,9 +57,6 @@ const VITAL: [(&str, Operations, &str); 23] = [
         "loaders, services and the agent read it",
     ),
 ];
-const LOADER: &str = "every dynamic program is started by it";
-const INIT: &str = "it is init";
-const SHELL: &str = "the boot and the rescue console run it";
 
 /// Programs that are init, under one name or another.
 pub(super) const INITS: [&str; 4] = [
@@ -111,7 +106,9 @@ impl Host {
             sha256: None,
         };
         let mut all = Vec::new();
-        for (path, operations, why) in VITAL {
+        for (path, operations, why) in VITAL.into_iter().flat_map(|(paths, operations, why)| {
+            paths.split(' ').map(move |path| (path, operations, why))
+        }) {
             all.push(vital(Path::new(path), operations, why, false));
             if operations == RUN {
                 let beneath = format!("/usr{path}");
