@@ -143,7 +143,18 @@ fn warn_of_fallback(enforcer: &Enforcer) {
     }
 }
 
+/// What nobody audits must not look as if it were.
+fn warn_of_unseen(in_force: &InForce) {
+    if !in_force.unseen.is_empty() {
+        eprintln!(
+            "aegisbpf: without BPF LSM these rules are not even audited: {}",
+            in_force.unseen.join(", ")
+        );
+    }
+}
+
 fn announce(enforcer: &Enforcer, in_force: &InForce, mode: Mode) -> io::Result<()> {
+    warn_of_unseen(in_force);
     record::write(&Record::Ready {
         mode: if mode == Mode::Enforce {
             "enforce"
@@ -156,6 +167,7 @@ fn announce(enforcer: &Enforcer, in_force: &InForce, mode: Mode) -> io::Result<(
         generation: in_force.active.generation(),
         rules: in_force.policy.rules.len(),
         fallback_reason: enforcer.obstacle.as_ref().map(ToString::to_string),
+        unseen: &in_force.unseen,
     })
 }
 
@@ -310,7 +322,11 @@ impl Reporter {
                 rule,
                 reason,
                 verdict,
-                mode: record::mode_name(mechanism, event.effect),
+                mode: record::mode_name(
+                    mechanism,
+                    event.effect,
+                    running.in_force.modes.of(operation.domain()),
+                ),
                 pid: event.pid,
                 tid: event.tid,
                 uid: event.uid,

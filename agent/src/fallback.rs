@@ -13,7 +13,7 @@ use aegisbpf_abi::{Operation, Operations};
 
 use crate::{
     canary, paths,
-    policy::{FileObject, Policy, Programs, Rule, Target},
+    policy::{FileObject, Policy, Programs, Rule, Target, model::Subject},
 };
 
 const AT_FDCWD: i32 = -100;
@@ -78,16 +78,42 @@ pub fn paths(policy: &Policy) -> Vec<PathBuf> {
     named.map(|(path, _)| path.to_owned()).chain(own).collect()
 }
 
-/// The rules that the fallback cannot see, in the order of the policy.
-pub fn unseen(policy: &Policy) -> Vec<&str> {
-    let seen = |rule: &&Rule| match &rule.target {
-        Target::Network { operations, .. } => operations.has(Operation::Connect),
-        _ => path_of(rule).is_some_and(|(_, operations)| {
-            operations.has(Operation::Read) || operations.has(Operation::Exec)
-        }),
+/// The policy without the rules that the fallback cannot see, and the ids of
+/// these, in the order of the policy. Audited they would say nothing, or report
+/// what they do not speak of.
+pub fn in_sight(policy: Policy) -> (Policy, Vec<String>) {
+    let (seen, unseen): (Vec<Rule>, Vec<Rule>) = policy.rules.into_iter().partition(sees);
+    let policy = Policy {
+        rules: seen,
+        ..policy
     };
-    let rules = policy.rules.iter().filter(|rule| !seen(rule));
-    rules.map(|rule| rule.id.as_str()).collect()
+    (policy, unseen.into_iter().map(|rule| rule.id).collect())
+}
+
+fn sees(rule: &Rule) -> bool {
+    let by_whom = || rule.scope.iter().chain(&rule.except);
+    match &rule.target {
+        // The kernel's side knows users, and neither objects nor protocols.
+        Target::Network {
+            operations,
+            protocol,
+            ..
+        } => {
+            let only_uid = |subject: &Subject| {
+                subject.program.is_none()
+                    && subject.cgroup.is_none()
+                    && subject.mount_namespace.is_none()
+            };
+            operations.has(Operation::Connect) && protocol.is_none() && by_whom().all(only_uid)
+        }
+        // Paths are compared here, whoever used them.
+        _ => {
+            by_whom().next().is_none()
+                && path_of(rule).is_some_and(|(_, operations)| {
+                    operations.has(Operation::Read) || operations.has(Operation::Exec)
+                })
+        }
+    }
 }
 
 impl Matcher {
@@ -180,6 +206,43 @@ mod tests {
             r#"{{"version":1,"rules":[{{"id":"a","file":{{"path":"{path}","operations":["read"]}}}}]}}"#
         );
         Matcher::new(&policy::parse(Path::new("p"), &text).unwrap())
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_seen_is_left_out_and_named() {
+        let check = |rule: &str, seen: bool| {
+            let text = format!("version: 1\nrules:\n- id: a\n  {rule}\n");
+            let policy = policy::parse(Path::new("p"), &text).unwrap();
+            let (left, unseen) = in_sight(policy);
+            assert_eq!(
+                (left.rules.len(), unseen.len()),
+                (seen.into(), (!seen).into()),
+                "{rule}"
+            );
+        };
+        check("file: { path: /a }", true);
+        check("file: { path: /a, operations: [write] }", true);
+        check("file: { path: /a, operations: [delete] }", false);
+        check("file: { path: /a }\n  scope: [{ uid: 1 }]", false);
+        check("file: { subtree: /a }", false);
+        check("exec: { path: /a }", true);
+        check("exec: { path: /a }\n  except: [{ cgroup: /t }]", false);
+        check("exec: { all-but: [/a] }", false);
+        check("network: { address: 10.0.0.1 }", true);
+        check(
+            "network: { address: 10.0.0.1 }\n  scope: [{ uid: 1 }]",
+            true,
+        );
+        check(
+            "network: { address: 10.0.0.1 }\n  scope: [{ cgroup: /t }]",
+            false,
+        );
+        check("network: { address: 10.0.0.1, protocol: tcp }", false);
+        check(
+            "network: { address: 10.0.0.1, operations: [listen] }",
+            false,
+        );
+        check("kernel: { operations: [bpf] }", false);
     }
 
     #[test]

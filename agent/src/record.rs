@@ -37,6 +37,9 @@ pub enum Record<'a> {
         /// Why it is the fallback.
         #[serde(skip_serializing_if = "Option::is_none")]
         fallback_reason: Option<String>,
+        /// Rules that the fallback cannot see and that are not audited.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        unseen: &'a [String],
     },
     /// An operation was denied, or would have been.
     Denial(Denial<'a>),
@@ -221,11 +224,13 @@ pub const fn verdict_name(effect: u8) -> &'static str {
     }
 }
 
-/// The state in which a domain was when it decided.
-pub const fn mode_name(mechanism: Mechanism, effect: u8) -> &'static str {
+/// The state in which a domain was when it decided. The effect of a rule that
+/// audits is the same in each; then it is that of `now`.
+pub const fn mode_name(mechanism: Mechanism, effect: u8, now: Mode) -> &'static str {
     match mechanism {
         Mechanism::Tracepoints => "fallback",
         Mechanism::Lsm if effect == Effect::WouldDeny as u8 => "audit",
+        Mechanism::Lsm if effect == Effect::Audit as u8 => state(now, mechanism),
         Mechanism::Lsm => "enforce",
     }
 }
@@ -278,4 +283,23 @@ pub fn write(record: &Record<'_>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(&line)?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_has_the_mode_of_its_domain() {
+        let check = |effect: Effect, now, expected| {
+            assert_eq!(mode_name(Mechanism::Lsm, effect as u8, now), expected);
+        };
+        check(Effect::Audit, Mode::Audit, "audit");
+        check(Effect::Audit, Mode::Enforce, "enforce");
+        // Decided before the mode was changed.
+        check(Effect::WouldDeny, Mode::Enforce, "audit");
+        check(Effect::Deny, Mode::Audit, "enforce");
+        let fallback = mode_name(Mechanism::Tracepoints, Effect::Audit as u8, Mode::Audit);
+        assert_eq!(fallback, "fallback");
+    }
 }

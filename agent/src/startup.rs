@@ -140,6 +140,9 @@ pub struct InForce {
     pub attached: Vec<Attached>,
     /// Whether it was there already.
     pub adopted: bool,
+    /// Rules that are left out, because tracepoints cannot see what they
+    /// speak of.
+    pub unseen: Vec<String>,
 }
 
 /// What brings policies into force, and keeps what it needs for the next.
@@ -237,6 +240,7 @@ impl Enforcer {
 
     /// Bring a policy into force in place of the one that is.
     pub fn bring_into_force(&mut self, policy: Policy) -> Result<InForce, StartError> {
+        let (policy, unseen) = self.in_sight(policy);
         let image = self.image(&policy)?;
         let meta = self.meta(&image);
         let before = self.maps.active()?;
@@ -255,12 +259,22 @@ impl Enforcer {
             active,
             meta,
             adopted,
+            unseen,
         })
+    }
+
+    /// A policy without what cannot be seen here, and the ids of that.
+    fn in_sight(&self, policy: Policy) -> (Policy, Vec<String>) {
+        match self.mechanism {
+            Mechanism::Lsm => (policy, Vec::new()),
+            Mechanism::Tracepoints => fallback::in_sight(policy),
+        }
     }
 
     /// Everything that can be known of a policy without writing it into maps.
     pub fn rehearse(&mut self, policy: &Policy) -> Result<Image, StartError> {
-        let image = self.image(policy)?;
+        let (policy, _) = self.in_sight(policy.clone());
+        let image = self.image(&policy)?;
         if self.mechanism == Mechanism::Lsm {
             self.programs.check(&image.needs)?;
         }

@@ -20,6 +20,7 @@ pub mod progress;
 pub mod room;
 pub mod rustc;
 pub mod setup;
+mod single;
 pub mod teeth;
 pub mod test;
 pub mod workspace;

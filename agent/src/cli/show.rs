@@ -27,13 +27,6 @@ fn applied_policy(applied: &Applied, dry_run: bool) -> String {
     for warning in &applied.warnings {
         let _ = writeln!(text, "{warning}");
     }
-    for held in &applied.held {
-        let _ = writeln!(
-            text,
-            "held: process {} keeps descriptor {}, which rule {:?} would deny",
-            held.pid, held.fd, held.rule
-        );
-    }
     if let Some(rehearsal) = &applied.rehearsal {
         let kib = rehearsal.map_bytes.div_ceil(1024);
         let _ = writeln!(

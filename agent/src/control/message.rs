@@ -82,8 +82,6 @@ pub struct Applied {
     pub policy: Option<Hex<32>>,
     /// The generation that decides; absent when it waits for the next start.
     pub generation: Option<u64>,
-    /// Descriptors that are older than a rule which would deny them.
-    pub held: Vec<Held>,
     /// What is not quite right with it.
     pub warnings: Vec<Finding>,
     /// Seconds since 1970, after which it is taken back unless confirmed.
@@ -104,18 +102,6 @@ pub struct Rehearsal {
     /// Whether the kernel was asked for its hooks and objects; without a
     /// daemon it is not.
     pub kernel_asked: bool,
-}
-
-/// A descriptor from before a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Held {
-    /// Whose.
-    pub pid: u32,
-    /// Which.
-    pub fd: i32,
-    /// The rule's id.
-    pub rule: String,
 }
 
 /// Why nothing was changed.

@@ -58,7 +58,7 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Held {
-    /// They go on; applying the policy lists them.
+    /// They go on.
     #[default]
     Keep,
     /// Reading and writing through them is denied as well.

@@ -1,15 +1,14 @@
 //! Mounting a disk that the kernel finds in its own time.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify;
 use rustix::mount::{MountFlags, mount};
 
 use crate::attempt::{Attempt, AttemptError};
 use crate::files;
-
-/// Between two looks: nobody tells when the kernel makes a node of its own.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// Mount it once it is there.
 pub fn mount_disk(
@@ -19,9 +18,47 @@ pub fn mount_disk(
     deadline: Instant,
 ) -> Result<(), AttemptError> {
     files::make_folder(target)?;
-    while !Path::new(device).exists() && Instant::now() < deadline {
-        std::thread::sleep(LOOK);
-    }
+    await_node(Path::new(device), deadline).attempt(|| format!("wait for {device}"))?;
     mount(device, target, kind, MountFlags::empty(), None)
         .attempt(|| format!("mount {device} on {}", target.display()))
+}
+
+/// Until it is there, or the time is up.
+fn await_node(node: &Path, deadline: Instant) -> rustix::io::Result<()> {
+    let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
+    let folder = node.parent().unwrap_or(Path::new("/"));
+    // Watched before it is looked for, so that it cannot come in between.
+    inotify::add_watch(&watch, folder, inotify::WatchFlags::CREATE)?;
+    let mut buffer = [const { std::mem::MaybeUninit::uninit() }; 1024];
+    while !node.exists() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        let left = Timespec::try_from(left).map_err(|_| rustix::io::Errno::INVAL)?;
+        poll(&mut [PollFd::new(&watch, PollFlags::IN)], Some(&left))?;
+        let mut events = inotify::Reader::new(&watch, &mut buffer);
+        while events.next().is_ok() {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::await_node;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_node_that_comes_later_is_waited_for_and_no_longer_than_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let node = folder.path().join("disk");
+        let soon = Instant::now() + Duration::from_millis(50);
+        await_node(&node, soon).unwrap();
+        assert!(Instant::now() >= soon);
+        let made = node.clone();
+        let maker = std::thread::spawn(move || std::fs::write(made, "").unwrap());
+        await_node(&node, Instant::now() + Duration::from_mins(1)).unwrap();
+        assert!(node.exists());
+        maker.join().unwrap();
+    }
 }

@@ -26,6 +26,8 @@ pub mod attempt;
 pub mod boot;
 pub mod bpf;
 pub mod disk;
+#[cfg(test)]
+mod executable;
 pub mod execute;
 pub mod files;
 pub mod fresh;

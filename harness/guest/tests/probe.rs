@@ -1,8 +1,11 @@
 //! The probe executable, as the runner calls it.
 
+#[path = "../src/executable.rs"]
+mod executable;
+
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -124,14 +127,12 @@ fn only_a_copy_of_the_probe_counts_as_executed() {
         path: folder.at(name),
         by: ExecWay::Execve,
     };
-    let script = |name: &str, text: &str, mode| {
-        fs::write(folder.at(name), text).unwrap();
-        fs::set_permissions(folder.at(name), fs::Permissions::from_mode(mode)).unwrap();
-    };
-    fs::copy(EXECUTABLE, folder.at("copy")).unwrap();
-    script("plain", "text", 0o644);
-    script("other", "#!/bin/sh\nexit 0\n", 0o755);
-    script("killed", "#!/bin/sh\nkill -9 $$\n", 0o755);
+    let executable =
+        |name: &str, content: &[u8]| executable::make(Path::new(&folder.at(name)), content);
+    executable("copy", &fs::read(EXECUTABLE).unwrap());
+    fs::write(folder.at("plain"), "text").unwrap();
+    executable("other", b"#!/bin/sh\nexit 0\n");
+    executable("killed", b"#!/bin/sh\nkill -9 $$\n");
     allowed(&exec("copy"));
     denied(ENOENT, &exec("absent"));
     denied(EACCES, &exec("plain"));
@@ -330,8 +331,8 @@ fn a_program_is_executed_in_every_way() {
         ExecWay::Memfd,
         ExecWay::Deleted,
     ] {
-        fs::copy(EXECUTABLE, folder.at("copy")).unwrap();
         let path = folder.at("copy");
+        executable::make(Path::new(&path), &fs::read(EXECUTABLE).unwrap());
         allowed(&Probe::Exec { path, by });
     }
     assert!(
@@ -339,8 +340,10 @@ fn a_program_is_executed_in_every_way() {
         "removed by the last"
     );
     let script = folder.at("script");
-    fs::write(&script, format!("#!{EXECUTABLE} noop\n")).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    executable::make(
+        Path::new(&script),
+        format!("#!{EXECUTABLE} noop\n").as_bytes(),
+    );
     let by = ExecWay::Execve;
     allowed(&Probe::Exec { path: script, by });
 }

@@ -45,3 +45,12 @@ pub const HIDE_BTF: &str = "aegis.hide_btf";
 /// The exit status of `probe noop`: an executed copy of the probe proves with
 /// it that it was this program that ran.
 pub const NOOP_EXIT_STATUS: i32 = 42;
+
+/// A number that looks random, the same for the same seed: the finaliser of
+/// SplitMix64.
+pub const fn mixed(seed: u64) -> u64 {
+    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

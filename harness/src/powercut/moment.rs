@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use harness_proto::mixed;
+
 /// After how many acknowledged policies at most.
 const MOST_ACKNOWLEDGED: u64 = 3;
 
@@ -32,14 +34,6 @@ impl Moment {
     pub(super) fn after(self, usual: Duration) -> Duration {
         usual.mul_f64(self.part * LONGEST)
     }
-}
-
-/// A number that looks random.
-fn mixed(seed: u64) -> u64 {
-    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

@@ -1,33 +1,25 @@
 //! `cargo xtask capacity`: as many rules as the agent takes, and one more.
 
-use std::time::SystemTime;
-
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use harness::{
-    Adapter as _, AegisBpf, Outcome,
-    accel::Accel,
+    AegisBpf, Outcome,
     boot::{Greeted, greet},
     capacity::{self, Amount, CapacityProgram, Room},
-    initramfs::{self, GuestFiles},
-    interrupt::Interrupt,
     judge::{Evidence, judge},
     session::{Start, Transcript, drive},
-    vm::{BootSpec, Qemu, command_line::Hardware},
+    vm::BootSpec,
 };
 use harness_proto::Observation;
-use kernel_matrix::{BootMode, Matrix, Store, cache};
+use kernel_matrix::{BootMode, Matrix};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    build,
     exit_code::{ExitCode, OrExit as _},
-    matrix::{KernelProgress, MirrorArgs},
+    matrix::MirrorArgs,
     output,
     progress::Stages,
-    setup,
-    teeth::seeded,
-    workspace,
+    single,
 };
 
 /// What the guest calls the program.
@@ -92,21 +84,9 @@ struct Report {
 /// The task.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let matrix = Matrix::load().or_exit(ExitCode::Usage)?;
-    let kernel = matrix.kernel(&args.kernel).or_exit(ExitCode::Usage)?;
-    let mut options = build::Options::new(setup::for_vms()?)?;
-    let artifacts = match &args.fault {
-        None => build::build(&options).or_exit(ExitCode::Infrastructure)?,
-        Some(name) => seeded::build_with(FAULTS, name, &mut options)?,
-    };
-    let folder = workspace::target_dir()
-        .join("capacity")
-        .join(harness::report::run_name(
-            SystemTime::now(),
-            std::process::id(),
-        ));
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make {}", folder.display()))
-        .or_exit(ExitCode::Infrastructure)?;
+    let kernel = single::kernel(&matrix, &args.kernel).or_exit(ExitCode::Usage)?;
+    let artifacts = single::build(FAULTS, args.fault.as_deref())?;
+    let folder = single::folder("capacity")?;
     let planned = capacity::program(
         &AegisBpf,
         Amount {
@@ -120,32 +100,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             Some(_) => Room::TooLittle,
         },
     );
-    let initramfs = folder.join("guest.cpio");
-    let files = guest_files(&artifacts, &planned);
-    initramfs::write(&files, &initramfs).or_exit(ExitCode::Infrastructure)?;
-    let progress = KernelProgress::default();
-    let cache = cache::folder().or_exit(ExitCode::Usage)?;
-    let image = Store::open(&cache, args.mirror.mirror.clone())
-        .boot_image(kernel, BootMode::BpfLsm, &progress)
-        .or_exit(ExitCode::Infrastructure)?;
-    progress.clear();
-    let interrupt = Interrupt::default();
-    interrupt
-        .install()
-        .context("cannot listen to signals")
-        .or_exit(ExitCode::Infrastructure)?;
-    let hypervisor = Qemu {
-        program: setup::qemu().to_owned(),
-        hardware: Hardware {
-            accel: Accel::Tcg,
-            memory_mib: MEMORY_MIB,
-            processors: 2,
-        },
-        interrupt,
-    };
+    let hypervisor = single::qemu(MEMORY_MIB)?;
     let spec = BootSpec {
-        image,
-        initramfs,
+        image: single::image(&kernel, &args.mirror)?,
+        initramfs: single::initramfs(&folder, &artifacts, (PROGRAM, &planned.program))?,
         boot_mode: BootMode::BpfLsm,
         folder: folder.clone(),
         disk: None,
@@ -169,9 +127,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     });
     let report = report(args, outcome, &planned, &transcript);
     let path = folder.join("capacity.json");
-    harness::atomic::write(&path, &serde_json::to_vec_pretty(&report)?)
-        .with_context(|| format!("cannot write {}", path.display()))
-        .or_exit(ExitCode::Infrastructure)?;
+    single::write_report(&path, &report)?;
     if args.json {
         output::print_json(&report)?;
     } else {
@@ -183,18 +139,6 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Outcome::Failed { .. } => ExitCode::Failed,
         _ => ExitCode::Infrastructure,
     })
-}
-
-fn guest_files(artifacts: &build::Artifacts, planned: &CapacityProgram) -> GuestFiles {
-    let agent = AegisBpf
-        .executable()
-        .expect("the reference agent has an executable");
-    GuestFiles {
-        runner: artifacts.guest_runner.clone(),
-        probe: artifacts.probe.clone(),
-        executables: vec![(agent.to_owned(), artifacts.agent.clone())],
-        programs: vec![(PROGRAM.into(), planned.program.for_guest())],
-    }
 }
 
 fn report(

@@ -3,7 +3,7 @@
 mod args;
 mod kernel;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use harness::{
     Adapter as _, AegisBpf,
     count::{CountProgram, Request, program},
@@ -11,7 +11,7 @@ use harness::{
     interrupt::Interrupt,
 };
 use harness_proto::count::{NULL_LSM_PATH, WORKLOAD_PATH};
-use kernel_matrix::{BootMode, Capability, Kernel, Matrix, Store, cache};
+use kernel_matrix::{Kernel, Matrix, Store, cache};
 use perf::count::{
     Bounds, CountReport, Verdict,
     report::{NotCounted, SCHEMA_VERSION},
@@ -25,7 +25,7 @@ use crate::{
     exit_code::{ExitCode, OrExit as _},
     output,
     progress::Stages,
-    setup, workspace,
+    setup, single, workspace,
 };
 
 /// What the guest calls the program.
@@ -116,16 +116,7 @@ fn kernels(names: &[String]) -> Result<Vec<Kernel>> {
     let matrix = Matrix::load()?;
     names
         .iter()
-        .map(|name| {
-            let kernel = matrix.kernel(name)?;
-            ensure!(
-                kernel
-                    .capabilities_in(BootMode::BpfLsm)
-                    .contains(&Capability::BpfLsm),
-                "the kernel {name} has no BPF LSM: there is nothing to count"
-            );
-            Ok(kernel.clone())
-        })
+        .map(|name| single::kernel(&matrix, name))
         .collect()
 }
 

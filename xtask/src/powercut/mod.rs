@@ -2,31 +2,24 @@
 
 use std::{collections::BTreeSet, path::Path, thread, time::SystemTime};
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Result, anyhow};
 use harness::{
-    Adapter as _, AegisBpf,
-    accel::Accel,
-    initramfs::{self, GuestFiles},
-    interrupt::Interrupt,
     powercut::{
         Cut, Series, SeriesError, Survivor,
         program::{self, CutProgram},
         series::make_disk,
     },
-    vm::{Qemu, command_line::Hardware},
+    vm::Qemu,
 };
-use kernel_matrix::{BootMode, Capability, Kernel, Matrix, Store, cache};
+use kernel_matrix::{BootMode, Capability, Matrix};
 use serde::Serialize;
 
 use crate::{
-    build::{self, Artifacts},
     exit_code::{ExitCode, OrExit as _},
-    matrix::{KernelProgress, MirrorArgs},
+    matrix::MirrorArgs,
     output,
     progress::Stages,
-    setup,
-    teeth::seeded,
-    workspace,
+    single, workspace,
 };
 
 /// What the guest calls the program.
@@ -90,40 +83,17 @@ struct DiskCut {
 
 /// The task.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let kernel = kernel(&args.kernel).or_exit(ExitCode::Usage)?;
+    let matrix = Matrix::load().or_exit(ExitCode::Usage)?;
+    let kernel = single::kernel(&matrix, &args.kernel).or_exit(ExitCode::Usage)?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
-    let mut options = build::Options::new(setup::for_vms()?)?;
     ensure_mke2fs().or_exit(ExitCode::Infrastructure)?;
-    let artifacts = match &args.fault {
-        None => build::build(&options).or_exit(ExitCode::Infrastructure)?,
-        Some(name) => seeded::build_with(FAULTS, name, &mut options)?,
-    };
-    let folder = workspace::target_dir()
-        .join("powercut")
-        .join(harness::report::run_name(
-            SystemTime::now(),
-            std::process::id(),
-        ));
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make {}", folder.display()))
-        .or_exit(ExitCode::Infrastructure)?;
+    let artifacts = single::build(FAULTS, args.fault.as_deref())?;
+    let folder = single::folder("powercut")?;
     let program = program::program();
-    let initramfs = folder.join("guest.cpio");
-    initramfs::write(&guest_files(&artifacts, &program), &initramfs)
-        .or_exit(ExitCode::Infrastructure)?;
-    let progress = KernelProgress::default();
-    let image = Store::open(
-        &cache::folder().or_exit(ExitCode::Usage)?,
-        args.mirror.mirror.clone(),
-    )
-    .boot_image(&kernel, BootMode::BpfLsm, &progress)
-    .or_exit(ExitCode::Infrastructure)?;
-    progress.clear();
-    let interrupt = Interrupt::default();
-    interrupt
-        .install()
-        .context("cannot listen to signals")
-        .or_exit(ExitCode::Infrastructure)?;
+    let initramfs = single::initramfs(&folder, &artifacts, (PROGRAM, &program.program))?;
+    let image = single::image(&kernel, &args.mirror)?;
+    let qemu = single::qemu(MEMORY_MIB)?;
+    let interrupt = qemu.interrupt.clone();
     let bench = Bench {
         image: &image,
         initramfs: &initramfs,
@@ -131,15 +101,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         capabilities: kernel.capabilities_in(BootMode::BpfLsm),
         folder: &folder,
         seed,
-        qemu: Qemu {
-            program: setup::qemu().to_owned(),
-            hardware: Hardware {
-                accel: Accel::Tcg,
-                memory_mib: MEMORY_MIB,
-                processors: 2,
-            },
-            interrupt: interrupt.clone(),
-        },
+        qemu,
     };
     let stages = Stages::new("powercut");
     stages.note(&format!(
@@ -164,9 +126,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         cuts,
     };
     let path = folder.join("powercut.json");
-    harness::atomic::write(&path, &serde_json::to_vec_pretty(&report)?)
-        .with_context(|| format!("cannot write {}", path.display()))
-        .or_exit(ExitCode::Infrastructure)?;
+    single::write_report(&path, &report)?;
     if args.json {
         output::print_json(&report)?;
     }
@@ -271,18 +231,6 @@ impl Bench<'_> {
     }
 }
 
-fn kernel(name: &str) -> Result<Kernel> {
-    let matrix = Matrix::load()?;
-    let kernel = matrix.kernel(name)?;
-    ensure!(
-        kernel
-            .capabilities_in(BootMode::BpfLsm)
-            .contains(&Capability::BpfLsm),
-        "the kernel {name} has no BPF LSM"
-    );
-    Ok(kernel.clone())
-}
-
 fn ensure_mke2fs() -> Result<()> {
     let found = std::process::Command::new("mke2fs").arg("-V").output();
     found
@@ -294,16 +242,4 @@ fn ensure_mke2fs() -> Result<()> {
 fn fresh_seed() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     u64::from(since.unwrap_or_default().subsec_nanos())
-}
-
-fn guest_files(artifacts: &Artifacts, program: &CutProgram) -> GuestFiles {
-    let agent = AegisBpf
-        .executable()
-        .expect("the reference agent has an executable");
-    GuestFiles {
-        runner: artifacts.guest_runner.clone(),
-        probe: artifacts.probe.clone(),
-        executables: vec![(agent.to_owned(), artifacts.agent.clone())],
-        programs: vec![(PROGRAM.into(), program.program.for_guest())],
-    }
 }

@@ -73,11 +73,6 @@ fn answers_are_read_by_people() {
     let applied = Applied {
         policy: Some(kept.policy),
         generation: Some(3),
-        held: vec![crate::control::message::Held {
-            pid: 9,
-            fd: 4,
-            rule: "a".into(),
-        }],
         warnings: vec![Finding {
             severity: Severity::Warning,
             rule: Some("a".into()),
@@ -103,7 +98,6 @@ fn answers_are_read_by_people() {
     let text: Vec<String> = answers.iter().map(|one| answer(one, false)).collect();
     assert_snapshot!(text.join("--\n"), @r#"
     warning: rule "a" is odd: look
-    held: process 9 keeps descriptor 4, which rule "a" would deny
     abababababababababababababababababababababababababababababababab  in force, generation 3
     taken back at 2026-06-01T00:01:00Z unless you run `aegisbpf policy confirm`
     --

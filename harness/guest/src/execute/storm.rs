@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use harness_proto::Observation;
 use harness_proto::action::matches_subset;
 use harness_proto::storm::{Decided, Opener, Opens, Round, Storm, Stormed};
+use harness_proto::{Observation, mixed};
 use serde_json::Value;
 
 use super::processes::Processes;
@@ -272,14 +272,6 @@ impl Watch {
         }
         Ok(None)
     }
-}
-
-/// A number that looks random, the same for the same seed.
-fn mixed(seed: u64) -> u64 {
-    let mut mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

@@ -240,7 +240,7 @@ fn only_the_probe_itself_gives_a_verdict() {
     let path = folder.path().join("probe");
     let check = |script: &str, expected: &str| {
         let script = format!("#!/bin/sh\n{script}\n");
-        crate::files::write_file(&path, &script, 0o755).unwrap();
+        crate::executable::make(&path, script.as_bytes());
         let mut executor = Executor::new(Supervisor::new(), path.clone());
         let Observation::Probed(verdict) = executor.execute(&Action::Probe(task())) else {
             panic!("not a verdict")
@@ -273,7 +273,7 @@ fn what_is_held_is_used_when_it_is_asked_for() {
     let path = folder.path().join("probe");
     // Opens whatever it is told to, allows the first use and denies the rest.
     let script = "#!/bin/sh\necho '\"allowed\"'\nread a; echo '\"allowed\"'\nread b; echo \"{\\\"broken\\\":{\\\"message\\\":$b}}\"\nread c; kill -9 $$\n";
-    crate::files::write_file(&path, script, 0o755).unwrap();
+    crate::executable::make(&path, script.as_bytes());
     let mut executor = Executor::new(Supervisor::new(), path);
     let mut check = |action: &Action, expected: &str| {
         let observation = executor.execute(action);

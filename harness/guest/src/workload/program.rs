@@ -64,16 +64,13 @@ fn put_u64(file: &mut Vec<u8>, numbers: &[u64]) {
 #[cfg(test)]
 mod tests {
     use super::ends_at_once;
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
 
     #[test]
     fn the_smallest_program_runs_and_ends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("program");
-        fs::write(&path, ends_at_once()).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        crate::executable::make(&path, &ends_at_once());
         assert_eq!(Command::new(&path).status().unwrap().code(), Some(0));
     }
 }

@@ -27,6 +27,7 @@ const READY: &[Field] = &[
     field("generation", Shape::Number),
     field("rules", Shape::Number),
     field("fallback_reason", Shape::Text),
+    field("unseen", Shape::List),
 ];
 
 const NUMBERED: &[Field] = &[
