@@ -20,7 +20,7 @@ use crate::{
     build::{self, Artifacts},
     exit_code::{ExitCode, OrExit as _},
     matrix::{KernelProgress, MirrorArgs},
-    setup,
+    setup::{self, BpfToolchain},
     teeth::seeded,
     workspace,
 };
@@ -38,8 +38,12 @@ pub(crate) fn kernel(matrix: &Matrix, name: &str) -> Result<Kernel> {
 }
 
 /// The agent, built, with a fault or without.
-pub(crate) fn build(faults: &str, fault: Option<&str>) -> Result<Artifacts> {
-    let mut options = build::Options::new(setup::for_vms()?)?;
+pub(crate) fn build(
+    toolchain: BpfToolchain,
+    faults: &str,
+    fault: Option<&str>,
+) -> Result<Artifacts> {
+    let mut options = build::Options::new(toolchain)?;
     match fault {
         None => build::build(&options).or_exit(ExitCode::Infrastructure),
         Some(name) => seeded::build_with(faults, name, &mut options),

@@ -18,4 +18,4 @@ pub mod program;
 pub mod series;
 
 pub use ledger::Survivor;
-pub use series::{Cut, Series, SeriesError};
+pub use series::{Cut, Series, SeriesError, mke2fs};

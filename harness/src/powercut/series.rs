@@ -81,10 +81,18 @@ pub struct Series<'a> {
     pub seed: u64,
 }
 
+/// The program that makes file systems. Debian keeps it out of the `PATH` of
+/// those who are not root.
+pub fn mke2fs() -> &'static Path {
+    let places = ["/usr/sbin/mke2fs", "/sbin/mke2fs"].map(Path::new);
+    let there = places.into_iter().find(|place| place.is_file());
+    there.unwrap_or(Path::new("mke2fs"))
+}
+
 /// Make an empty file system in a file.
 pub fn make_disk(path: &Path, bytes: u64) -> io::Result<()> {
     fs::File::create(path)?.set_len(bytes)?;
-    let made = Command::new("mke2fs")
+    let made = Command::new(mke2fs())
         .args(["-q", "-F", "-t", "ext4"])
         .arg(path)
         .output()?;

@@ -1,4 +1,10 @@
 //! `cargo xtask capacity`: as many rules as the agent takes, and one more.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `text` | the report for people |
+
+mod text;
 
 use anyhow::{Result, anyhow};
 use harness::{
@@ -11,7 +17,7 @@ use harness::{
 };
 use harness_proto::Observation;
 use kernel_matrix::{BootMode, Matrix};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -19,7 +25,7 @@ use crate::{
     matrix::MirrorArgs,
     output,
     progress::Stages,
-    single,
+    setup, single,
 };
 
 /// What the guest calls the program.
@@ -77,15 +83,24 @@ struct Report {
     refused_because: Option<Value>,
     /// Why the kernel did not take the policy that fits.
     kernel_refused_because: Option<Value>,
-    /// What the agent says of its maps.
-    maps: Option<Value>,
+    /// What the agent says of its maps; empty when it was not asked.
+    maps: Vec<MapSize>,
+}
+
+/// One map of the agent's.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct MapSize {
+    name: String,
+    entries: u32,
+    /// As the kernel says; before 6.4 that is its estimate.
+    bytes: u64,
 }
 
 /// The task.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let matrix = Matrix::load().or_exit(ExitCode::Usage)?;
     let kernel = single::kernel(&matrix, &args.kernel).or_exit(ExitCode::Usage)?;
-    let artifacts = single::build(FAULTS, args.fault.as_deref())?;
+    let artifacts = single::build(setup::for_vms()?, FAULTS, args.fault.as_deref())?;
     let folder = single::folder("capacity")?;
     let planned = capacity::program(
         &AegisBpf,
@@ -131,7 +146,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if args.json {
         output::print_json(&report)?;
     } else {
-        output::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+        output::print(&text::render(&report))?;
     }
     eprintln!("{}", path.display());
     Ok(match report.outcome {
@@ -158,10 +173,10 @@ fn report(
         })
     };
     let maps = record(planned.health).and_then(|record| match &record.observation {
-        Observation::Ran { stdout, .. } => serde_json::from_str::<Value>(stdout)
-            .ok()?
-            .get("maps")
-            .cloned(),
+        Observation::Ran { stdout, .. } => {
+            let health: Value = serde_json::from_str(stdout).ok()?;
+            serde_json::from_value(health.get("maps")?.clone()).ok()
+        }
         _ => None,
     });
     Report {
@@ -177,6 +192,6 @@ fn report(
         refused_ms: milliseconds(planned.refused),
         refused_because: reason(planned.refused),
         kernel_refused_because: reason(planned.applied),
-        maps,
+        maps: maps.unwrap_or_default(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, thread, time::SystemTime};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use harness::{
     powercut::{
         Cut, Series, SeriesError, Survivor,
@@ -19,7 +19,7 @@ use crate::{
     matrix::MirrorArgs,
     output,
     progress::Stages,
-    single, workspace,
+    setup, single, workspace,
 };
 
 /// What the guest calls the program.
@@ -86,8 +86,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let matrix = Matrix::load().or_exit(ExitCode::Usage)?;
     let kernel = single::kernel(&matrix, &args.kernel).or_exit(ExitCode::Usage)?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
-    ensure_mke2fs().or_exit(ExitCode::Infrastructure)?;
-    let artifacts = single::build(FAULTS, args.fault.as_deref())?;
+    let artifacts = single::build(setup::for_disks()?, FAULTS, args.fault.as_deref())?;
     let folder = single::folder("powercut")?;
     let program = program::program();
     let initramfs = single::initramfs(&folder, &artifacts, (PROGRAM, &program.program))?;
@@ -229,13 +228,6 @@ impl Bench<'_> {
             });
         (made.into_inner().unwrap_or_default(), result.err())
     }
-}
-
-fn ensure_mke2fs() -> Result<()> {
-    let found = std::process::Command::new("mke2fs").arg("-V").output();
-    found
-        .map(drop)
-        .map_err(|error| anyhow!("cannot run mke2fs: {error}; install e2fsprogs"))
 }
 
 /// Another one each time; it is told, so that a run can be repeated.

@@ -33,6 +33,20 @@ pub(super) const QEMU: SystemPackage = SystemPackage {
 /// The program of [`QEMU`].
 pub(super) const QEMU_PROGRAM: &str = "qemu-system-x86_64";
 
+/// What makes the file systems of disks.
+pub(super) const MKE2FS: SystemPackage = SystemPackage {
+    name: "mke2fs",
+    probe: || {
+        // It says its version on standard error.
+        let program = harness::powercut::mke2fs();
+        let run = duct::cmd!(program, "-V").stderr_to_stdout().read();
+        let version = run.map_err(|error| error.to_string())?;
+        Ok(version.lines().next().unwrap_or_default().to_owned())
+    },
+    apt: "e2fsprogs",
+    dnf: "e2fsprogs",
+};
+
 /// The static C library that the executables of the guest are linked with.
 pub(super) const STATIC_LIBC: SystemPackage = SystemPackage {
     name: "static libc",
