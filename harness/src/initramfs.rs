@@ -6,7 +6,7 @@ use std::{
 };
 
 use cpio::newc::{self, ModeFileType};
-use harness_proto::{CELLS_DIR, CellProgram, PROBE_PATH};
+use harness_proto::{CELLS_DIR, CellProgram, DISK_IMAGE, PROBE_PATH};
 use thiserror::Error;
 
 use crate::{
@@ -25,6 +25,8 @@ pub struct GuestFiles {
     pub executables: Vec<(String, PathBuf)>,
     /// The programs of the cells, by name.
     pub programs: Vec<(String, CellProgram)>,
+    /// What the guest's disk in memory holds, if there is to be anything.
+    pub disk: Option<PathBuf>,
 }
 
 /// Why there is no archive.
@@ -69,6 +71,33 @@ pub fn write(files: &GuestFiles, to: &Path) -> Result<(), InitramfsError> {
     })
 }
 
+/// What a kernel boots with: an archive that [`write`] made, and behind it the
+/// one with the kernel's own modules, if it has any.
+pub fn with_modules(
+    archive: PathBuf,
+    modules: Option<&Path>,
+    to: &Path,
+) -> Result<PathBuf, InitramfsError> {
+    let Some(modules) = modules else {
+        return Ok(archive);
+    };
+    let read = |path: &Path| {
+        fs::read(path).map_err(|cause| InitramfsError::Read {
+            path: path.to_owned(),
+            cause,
+        })
+    };
+    let mut bytes = read(&archive)?;
+    // The kernel looks for the next archive at multiples of four.
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes.append(&mut read(modules)?);
+    atomic::write(to, &bytes).map_err(|cause| InitramfsError::Write {
+        path: to.to_owned(),
+        cause,
+    })?;
+    Ok(to.to_owned())
+}
+
 /// One file, or a folder when there is no content.
 struct Entry {
     path: String,
@@ -95,6 +124,11 @@ fn entries(files: &GuestFiles) -> Result<Vec<Entry>, InitramfsError> {
     ];
     for (to, from) in &files.executables {
         found.push(read(from, to)?);
+    }
+    if let Some(disk) = &files.disk {
+        let mut disk = read(disk, DISK_IMAGE)?;
+        disk.executable = false;
+        found.push(disk);
     }
     for (name, program) in &files.programs {
         found.push(Entry {
@@ -174,6 +208,7 @@ mod tests {
             probe: file("probe"),
             executables: vec![("/bin/agent".into(), file("agent"))],
             programs: vec![("a.agent".into(), CellProgram { actions: vec![] })],
+            disk: Some(file("disk")),
         };
         let to = folder.path().join("guest.cpio");
         write(&files, &to).unwrap();
@@ -199,6 +234,7 @@ mod tests {
         100755 init runner
         100755 bin/probe probe
         100755 bin/agent agent
+        100644 disk.img disk
         100644 cells/a.agent.json {"actions":[]}
         "#);
     }
@@ -212,6 +248,7 @@ mod tests {
             probe: missing.clone(),
             executables: vec![],
             programs: vec![],
+            disk: None,
         };
         let to = folder.path().join("guest.cpio");
         let error = write(&files, &to).unwrap_err().to_string();

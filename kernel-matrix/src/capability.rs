@@ -24,9 +24,9 @@ pub enum Capability {
     UsernsCreate,
     /// Things can be asked for through io_uring (5.1).
     IoUring,
-    /// Overlays can be mounted without a module.
+    /// Overlays can be mounted.
     Overlay,
-    /// There are block devices in memory without a module.
+    /// There are block devices in memory.
     RamDisk,
 }
 

@@ -22,11 +22,13 @@ pub enum DebError {
         /// The members that there are.
         found: Vec<String>,
     },
-    /// `data.tar.*` is compressed in a way that is not known here.
-    #[error("{member} is compressed in an unknown way; expected .xz, .zst, .gz or no suffix")]
+    /// Something is compressed in a way that is not known here.
+    #[error(
+        "the package has something that ends with {suffix:?}, an unknown compression; expected .xz, .zst, .gz or no suffix"
+    )]
     Compression {
-        /// Name of the member.
-        member: String,
+        /// Of the name.
+        suffix: String,
     },
     /// The data cannot be decompressed or is no tar archive.
     #[error("{member} of the package is corrupt or cut short: {cause}")]
@@ -60,26 +62,31 @@ pub fn find_in_files<T>(
             member: name.clone(),
             cause,
         };
-        let data = decompressor(&name, member)?;
+        let suffix = name.strip_prefix("data.tar").unwrap_or(&name);
+        let data = decompressor(suffix, member)?;
         return visit_tar(data, &mut visit).map_err(data_error);
     }
     Err(DebError::NoData { found })
 }
 
-fn decompressor<'a>(member: &str, data: impl Read + 'a) -> Result<Box<dyn Read + 'a>, DebError> {
-    Ok(match member {
-        "data.tar" => Box::new(data),
-        "data.tar.xz" => Box::new(lzma_rust2::XzReader::new(data, true)),
-        "data.tar.gz" => Box::new(flate2::read::MultiGzDecoder::new(data)),
-        "data.tar.zst" => Box::new(ruzstd::decoding::StreamingDecoder::new(data).map_err(
-            |error| DebError::Data {
-                member: member.into(),
+/// What was compressed as this suffix of its name says.
+pub(crate) fn decompressor<'a>(
+    suffix: &str,
+    data: impl Read + 'a,
+) -> Result<Box<dyn Read + 'a>, DebError> {
+    Ok(match suffix {
+        "" => Box::new(data),
+        ".xz" => Box::new(lzma_rust2::XzReader::new(data, true)),
+        ".gz" => Box::new(flate2::read::MultiGzDecoder::new(data)),
+        ".zst" => Box::new(
+            ruzstd::decoding::StreamingDecoder::new(data).map_err(|error| DebError::Data {
+                member: format!("what ends with {suffix}"),
                 cause: io::Error::other(error),
-            },
-        )?),
+            })?,
+        ),
         other => {
             return Err(DebError::Compression {
-                member: other.into(),
+                suffix: other.into(),
             });
         }
     })

@@ -84,6 +84,15 @@ pub fn capabilities(vmlinux: &[u8]) -> Result<BTreeSet<Capability>, InspectError
         .collect())
 }
 
+/// What a kernel can do once this module is loaded.
+pub fn capability_of_module(name: &str) -> Option<Capability> {
+    match name {
+        "brd" => Some(Capability::RamDisk),
+        "overlay" => Some(Capability::Overlay),
+        _ => None,
+    }
+}
+
 /// A copy of the kernel that takes its own type information for malformed: the
 /// magic number is zeroed.
 pub fn with_broken_btf(mut vmlinux: Vec<u8>) -> Result<Vec<u8>, InspectError> {

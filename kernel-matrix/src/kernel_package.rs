@@ -1,8 +1,11 @@
 //! Where a kernel's package has the boot image.
 
-use std::{fs::File, path::Path};
+use std::{collections::BTreeMap, fs::File, io, path::Path};
 
-use crate::{deb, store_error::StoreError};
+use crate::{
+    deb::{self, decompressor},
+    store_error::StoreError,
+};
 
 /// The boot image in the package file at `path`; `package` is its name.
 pub fn boot_image(package: &str, path: &Path) -> Result<Vec<u8>, StoreError> {
@@ -27,6 +30,48 @@ pub fn boot_image(package: &str, path: &Path) -> Result<Vec<u8>, StoreError> {
     })
 }
 
+/// Modules that the tests need: other interpreters for programs, a disk in
+/// memory, overlays.
+pub const MODULES: [&str; 3] = ["binfmt_misc", "brd", "overlay"];
+
+/// Those of [`MODULES`] that are in the package file at `path`, by name,
+/// decompressed: not every kernel can do that itself.
+pub fn modules(package: &str, path: &Path) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
+    let file = File::open(path).map_err(|cause| StoreError::Read {
+        path: path.into(),
+        cause,
+    })?;
+    let mut found = BTreeMap::new();
+    deb::find_in_files(file, |path, content| {
+        if let Some((name, compression)) = module(path)
+            && MODULES.contains(&name)
+        {
+            let mut module = Vec::new();
+            decompressor(compression, content)
+                .map_err(io::Error::other)?
+                .read_to_end(&mut module)?;
+            found.insert(name.to_owned(), module);
+        }
+        Ok((found.len() == MODULES.len()).then_some(()))
+    })
+    .map_err(|cause| StoreError::Unpack {
+        package: package.into(),
+        cause,
+    })?;
+    Ok(found)
+}
+
+/// Name and compression (`.xz`, or nothing) of a module, by its path.
+fn module(path: &str) -> Option<(&str, &str)> {
+    let (_, rest) = path
+        .strip_prefix("usr/")
+        .unwrap_or(path)
+        .strip_prefix("lib/modules/")?
+        .split_once("/kernel/")?;
+    let name = rest.rsplit('/').next()?;
+    name.split_once(".ko")
+}
+
 /// `boot/vmlinuz-<version>`, or `usr/lib/modules/<version>/vmlinuz` since
 /// Debian's 7.2.
 fn is_boot_image(path: &str) -> bool {
@@ -45,6 +90,24 @@ fn is_boot_image(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_module_is_known_by_its_place_and_suffix() {
+        for (path, is) in [
+            (
+                "lib/modules/5.10.0-46/kernel/drivers/block/brd.ko",
+                Some(("brd", "")),
+            ),
+            (
+                "usr/lib/modules/7.3.4/kernel/fs/overlayfs/overlay.ko.xz",
+                Some(("overlay", ".xz")),
+            ),
+            ("lib/modules/6.1/modules.dep", None),
+            ("usr/share/doc/kernel/brd.ko", None),
+        ] {
+            assert_eq!(module(path), is, "{path}");
+        }
+    }
 
     #[test]
     fn only_the_kernel_itself_is_the_boot_image() {

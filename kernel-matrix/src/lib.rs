@@ -60,7 +60,7 @@ pub use matrix::{Matrix, MatrixError};
 pub use mirror::{MirrorError, Mirrors};
 pub use progress::{Progress, Silent, Step};
 pub use series::Series;
-pub use store::Store;
+pub use store::{BootImage, Store};
 pub use store_error::StoreError;
 pub use tier::Tier;
 pub use unknown::UnknownName;

@@ -58,6 +58,23 @@ pub struct Pin {
     pub size: u64,
     /// Of the whole file.
     pub sha256: Digest,
+    /// The package that has its modules, where that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modules: Option<PackageFile>,
+}
+
+/// Another file of the archive of a [`Pin`], of the same version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageFile {
+    /// Name of the package.
+    pub package: String,
+    /// Where it is, from the archive's root.
+    pub path: String,
+    /// In bytes.
+    pub size: u64,
+    /// Of the whole file.
+    pub sha256: Digest,
 }
 
 /// One of the archives that Debian mirrors carry.

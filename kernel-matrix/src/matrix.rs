@@ -165,12 +165,14 @@ fn join(
                 wanted.suite,
             ));
         }
-        if !is_pool_path(&pin.path) {
-            return Err(format!(
-                "the path of kernel {series} is {:?}; expected one that begins with pool/ and \
-                 ends with .deb, from the archive's root: {update}",
-                pin.path
-            ));
+        let paths = std::iter::once(&pin.path).chain(pin.modules.iter().map(|file| &file.path));
+        for path in paths {
+            if !is_pool_path(path) {
+                return Err(format!(
+                    "a path of kernel {series} is {path:?}; expected one that begins with pool/ \
+                     and ends with .deb, from the archive's root: {update}"
+                ));
+            }
         }
         kernels.insert(
             series,

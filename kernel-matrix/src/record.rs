@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     capability::Capability,
     digest::Digest,
+    inspect,
     place::{self, PlaceError},
 };
 
@@ -27,8 +28,11 @@ const FILE: &str = "record.json";
 pub struct Record {
     /// The kernel's full version.
     pub version: String,
-    /// What the kernel shows that it can do.
+    /// What the kernel shows that it can do, without modules.
     pub capabilities: BTreeSet<Capability>,
+    /// The modules that are kept for it; absent when nobody looked yet.
+    #[serde(default)]
+    pub modules: Option<BTreeSet<String>>,
     /// The [`crate::inspect::REVISION`] that found this out.
     #[serde(default)]
     pub inspection: u32,
@@ -55,6 +59,13 @@ impl Entry {
 }
 
 impl Record {
+    /// What it can do with its modules.
+    pub fn all_capabilities(&self) -> BTreeSet<Capability> {
+        let modules = self.modules.iter().flatten();
+        let loaded = modules.filter_map(|name| inspect::capability_of_module(name));
+        self.capabilities.iter().copied().chain(loaded).collect()
+    }
+
     /// The record of a folder; none if it is missing or unreadable, since
     /// everything can be made again.
     pub fn read(folder: &Path) -> Option<Self> {

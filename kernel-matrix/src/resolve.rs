@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::{
     debian_version::DebianVersion,
-    manifest::{Archive, Pin, Wanted},
+    manifest::{Archive, PackageFile, Pin, Wanted},
 };
 
 /// A package that has the kernel in it is larger than this; the package of
@@ -23,7 +23,8 @@ pub struct IndexError {
     field: &'static str,
 }
 
-/// The newest package with the kernel that is wanted; `None` if the suite has
+/// The newest package with the kernel that is wanted, and the one of the same
+/// version with its modules; `None` if the suite has
 /// none (any more). `packages` is the text of the index.
 pub fn newest(wanted: &Wanted, packages: &str) -> Result<Option<Pin>, IndexError> {
     let mut newest: Option<Pin> = None;
@@ -43,7 +44,40 @@ pub fn newest(wanted: &Wanted, packages: &str) -> Result<Option<Pin>, IndexError
             newest = Some(pin);
         }
     }
+    if let Some(pin) = &mut newest
+        && let Some(kernel) = pin.package.strip_prefix("linux-binary-")
+    {
+        pin.modules = modules(
+            wanted,
+            &format!("linux-modules-{kernel}"),
+            &pin.version,
+            packages,
+        )?;
+    }
     Ok(newest)
+}
+
+/// Since 6.19 the modules are in a package of their own.
+fn modules(
+    wanted: &Wanted,
+    package: &str,
+    version: &str,
+    packages: &str,
+) -> Result<Option<PackageFile>, IndexError> {
+    let mut paragraphs = packages.split("\n\n").map(fields);
+    let found = paragraphs.find(|fields| {
+        fields.get("Package") == Some(&package) && fields.get("Version") == Some(&version)
+    });
+    let Some(fields) = found else {
+        return Ok(None);
+    };
+    let pin = pin(wanted, package, &fields)?;
+    Ok(Some(PackageFile {
+        package: pin.package,
+        path: pin.path,
+        size: pin.size,
+        sha256: pin.sha256,
+    }))
 }
 
 /// `linux-image-6.12.117+deb13-cloud-amd64`, or `linux-binary-…` since 6.19.
@@ -80,6 +114,7 @@ fn pin(wanted: &Wanted, package: &str, fields: &BTreeMap<&str, &str>) -> Result<
         path: text("Filename")?.into(),
         size: text("Size")?.parse().map_err(|_| missing("Size"))?,
         sha256: text("SHA256")?.parse().map_err(|_| missing("SHA256"))?,
+        modules: None,
     })
 }
 
@@ -137,6 +172,16 @@ mod tests {
             ("linux-image-7.3.4+deb13-cloud-amd64", "7.3.4-1", 2_000),
             ("linux-binary-7.3.4+deb13-cloud-amd64", "7.3.4-1", 2_000_000),
             (
+                "linux-modules-7.3.4+deb13-cloud-amd64",
+                "7.3.3-1",
+                2_000_000,
+            ),
+            (
+                "linux-modules-7.3.4+deb13-cloud-amd64",
+                "7.3.4-1",
+                2_000_001,
+            ),
+            (
                 "linux-binary-unsigned-7.3.5+deb13-cloud-amd64",
                 "7.3.5-1",
                 2_000_000,
@@ -151,6 +196,9 @@ mod tests {
             let pin = newest(&wanted(series), &index).expect("a sound index");
             let found = pin.as_ref().map(|pin| pin.package.as_str());
             assert_eq!(found, package, "{series}");
+            let modules = pin.and_then(|pin| pin.modules);
+            let size = (series == "7.3").then_some(2_000_001);
+            assert_eq!(modules.map(|modules| modules.size), size, "{series}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! <cache>/downloads/<sha256>.deb[.part]   until it is unpacked
 //! <cache>/kernels/<sha256>/               of the package, or of the user's image
 //!     vmlinuz, vmlinux, vmlinux-broken-btfwhat can be booted
+//!     modules.cpio                        what is loaded then, if there is any
 //!     record.json                         their digests
 //! <cache>/kernels/<sha256>.lock           held while they are made
 //! ```
@@ -11,19 +12,23 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, TryLockError},
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
+
+use cpio::newc::{self, ModeFileType};
 
 use crate::{
     boot_mode::BootMode,
     bzimage,
+    deb::DebError,
     digest::Digest,
     fetch::{self, Download},
     http::{Http, Transport},
     image_file, inspect,
     kernel::{Kernel, Source},
     kernel_package,
-    manifest::Pin,
+    manifest::{Archive, PackageFile, Pin},
     mirror::Mirrors,
     place::{self, PlaceError},
     progress::{Progress, Step},
@@ -35,6 +40,16 @@ use crate::{
 const VMLINUZ: &str = "vmlinuz";
 const VMLINUX: &str = "vmlinux";
 const VMLINUX_BROKEN_BTF: &str = "vmlinux-broken-btf";
+const MODULES: &str = "modules.cpio";
+
+/// What a kernel is booted from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootImage {
+    /// The ELF file.
+    pub kernel: PathBuf,
+    /// An archive with its modules, as `modules/NAME.ko`.
+    pub modules: Option<PathBuf>,
+}
 
 /// The kernels kept in a cache folder.
 pub struct Store {
@@ -68,25 +83,33 @@ impl Store {
 
     /// The kernel's ELF file, made available if it is not.
     pub fn ensure(&self, kernel: &Kernel, progress: &dyn Progress) -> Result<PathBuf, StoreError> {
-        self.boot_image(kernel, BootMode::BpfLsm, progress)
+        let image = self.boot_image(kernel, BootMode::BpfLsm, progress)?;
+        Ok(image.kernel)
     }
 
-    /// The ELF file that boots the kernel in this mode, made available if it
-    /// is not.
+    /// What boots the kernel in this mode, made available if it is not.
     pub fn boot_image(
         &self,
         kernel: &Kernel,
         mode: BootMode,
         progress: &dyn Progress,
-    ) -> Result<PathBuf, StoreError> {
+    ) -> Result<BootImage, StoreError> {
         let folder = self.folder(kernel);
         let _lock = self.lock(kernel, progress)?;
-        let record = match self.intact(&folder, VMLINUX) {
+        let mut record = match self.intact(&folder, VMLINUX) {
             Some(record) if record.inspection == inspect::REVISION => record,
             Some(record) => inspect_again(kernel, &folder, record)?,
             None => self.make_vmlinux(kernel, &folder, progress)?,
         };
+        if let Source::Pinned { pin, .. } = &kernel.source
+            && !self.has_modules(&folder, &record)
+        {
+            record = self.make_modules(pin, kernel, &folder, record, progress)?;
+        }
+        // From here on the package is only in the way.
+        let _ = fs::remove_file(self.download(kernel.content()));
         check_expectations(kernel, &record)?;
+        let modules = record.files.contains_key(MODULES);
         let name = match mode {
             BootMode::BpfLsm | BootMode::NoBpfLsm | BootMode::NoBtf => VMLINUX,
             BootMode::BrokenBtf => {
@@ -103,7 +126,59 @@ impl Store {
             }
         };
         progress.update(&kernel.series.to_string(), &Step::Ready);
-        Ok(folder.join(name))
+        Ok(BootImage {
+            kernel: folder.join(name),
+            modules: modules.then(|| folder.join(MODULES)),
+        })
+    }
+
+    /// Whether somebody looked for modules, and what was found is intact.
+    fn has_modules(&self, folder: &Path, record: &Record) -> bool {
+        match &record.modules {
+            None => false,
+            Some(none) if none.is_empty() => true,
+            Some(_) => self.intact(folder, MODULES).is_some(),
+        }
+    }
+
+    fn make_modules(
+        &self,
+        pin: &Pin,
+        kernel: &Kernel,
+        folder: &Path,
+        mut record: Record,
+        progress: &dyn Progress,
+    ) -> Result<Record, StoreError> {
+        let subject = kernel.series.to_string();
+        let same = || PackageFile {
+            package: pin.package.clone(),
+            path: pin.path.clone(),
+            size: pin.size,
+            sha256: pin.sha256,
+        };
+        let file = pin.modules.clone().unwrap_or_else(same);
+        let download = self.download(file.sha256);
+        self.fetch(pin.archive, &file, &subject, &download, progress)?;
+        progress.update(&subject, &Step::Unpacking);
+        let modules = kernel_package::modules(&file.package, &download)?;
+        record.modules = Some(modules.keys().cloned().collect());
+        let record = if modules.is_empty() {
+            record.write(folder)?;
+            record
+        } else {
+            let archive = initramfs_of(&modules).map_err(|cause| StoreError::Unpack {
+                package: file.package,
+                cause: DebError::Archive { cause },
+            })?;
+            add_file(folder, record, MODULES, &archive)?
+        };
+        let _ = fs::remove_file(&download);
+        Ok(record)
+    }
+
+    fn download(&self, content: Digest) -> PathBuf {
+        let downloads = self.cache.join("downloads");
+        downloads.join(format!("{content}.deb"))
     }
 
     /// What is known about a kernel that is already here, and intact.
@@ -166,14 +241,17 @@ impl Store {
     ) -> Result<Record, StoreError> {
         place::remove_unfinished(folder);
         let subject = kernel.series.to_string();
-        let download = self
-            .cache
-            .join("downloads")
-            .join(format!("{}.deb", kernel.content()));
+        let download = self.download(kernel.content());
         let image = match &kernel.source {
             _ if self.intact(folder, VMLINUZ).is_some() => read(&folder.join(VMLINUZ))?,
             Source::Pinned { pin, .. } => {
-                self.fetch(pin, &subject, &download, progress)?;
+                let file = PackageFile {
+                    package: pin.package.clone(),
+                    path: pin.path.clone(),
+                    size: pin.size,
+                    sha256: pin.sha256,
+                };
+                self.fetch(pin.archive, &file, &subject, &download, progress)?;
                 progress.update(&subject, &Step::Unpacking);
                 kernel_package::boot_image(&pin.package, &download)?
             }
@@ -202,11 +280,18 @@ impl Store {
             from: from(),
             cause,
         };
+        // Modules are kept through the loss of the kernel's own file.
+        let kept = Record::read(folder);
+        let archive = kept.as_ref().and_then(|record| record.files.get(MODULES));
         let record = Record {
             version: inspect::version(&vmlinux).map_err(inspect_error)?,
             capabilities: inspect::capabilities(&vmlinux).map_err(inspect_error)?,
+            files: archive
+                .map(|entry| (MODULES.to_owned(), *entry))
+                .into_iter()
+                .collect(),
+            modules: kept.and_then(|record| record.modules),
             inspection: inspect::REVISION,
-            files: BTreeMap::new(),
         };
         check_expectations(kernel, &record)?;
         let record = if bzimage::is_elf(&image) {
@@ -214,25 +299,23 @@ impl Store {
         } else {
             add_file(folder, record, VMLINUZ, &image)?
         };
-        let record = add_file(folder, record, VMLINUX, &vmlinux)?;
-        // From here on the package is only in the way.
-        let _ = fs::remove_file(&download);
-        Ok(record)
+        add_file(folder, record, VMLINUX, &vmlinux)
     }
 
     fn fetch(
         &self,
-        pin: &Pin,
+        archive: Archive,
+        file: &PackageFile,
         subject: &str,
         destination: &Path,
         progress: &dyn Progress,
     ) -> Result<(), StoreError> {
-        let urls = Mirrors::discover(self.mirror.as_deref())?.urls(pin.archive, &pin.path)?;
+        let urls = Mirrors::discover(self.mirror.as_deref())?.urls(archive, &file.path)?;
         let download = Download {
             subject,
             urls: &urls,
-            size: pin.size,
-            sha256: pin.sha256,
+            size: file.size,
+            sha256: file.sha256,
             destination,
         };
         Ok(fetch::fetch(&*self.transport, &download, progress)?)
@@ -264,15 +347,38 @@ fn check_expectations(kernel: &Kernel, record: &Record) -> Result<(), StoreError
             actual: record.version.clone(),
         });
     }
-    if record.capabilities != kernel.capabilities {
+    // Before somebody looked for modules, less is not too little.
+    let has = record.all_capabilities();
+    let lacks_modules_only = record.modules.is_none() && has.is_subset(&kernel.capabilities);
+    if has != kernel.capabilities && !lacks_modules_only {
         return Err(StoreError::Capabilities {
             series: kernel.series,
             package: pin.package.clone(),
             expected: kernel.capabilities.clone(),
-            actual: record.capabilities.clone(),
+            actual: has,
         });
     }
     Ok(())
+}
+
+/// The archive that is appended to the one with the guest's own files.
+fn initramfs_of(modules: &BTreeMap<String, Vec<u8>>) -> io::Result<Vec<u8>> {
+    let mut archive = Vec::new();
+    let folder = newc::Builder::new("modules").nlink(2).mode(0o755);
+    let folder = folder.set_mode_file_type(ModeFileType::Directory);
+    folder.write(&mut archive, 0).finish()?;
+    for (number, (name, content)) in (1..).zip(modules) {
+        let length = u32::try_from(content.len()).map_err(io::Error::other)?;
+        let file = newc::Builder::new(&format!("modules/{name}.ko"));
+        let file = file.ino(number).mode(0o644);
+        let mut file = file
+            .set_mode_file_type(ModeFileType::Regular)
+            .write(&mut archive, length);
+        file.write_all(content)?;
+        file.finish()?;
+    }
+    newc::trailer(&mut archive)?;
+    Ok(archive)
 }
 
 /// Write the file, then the record that makes it trusted.

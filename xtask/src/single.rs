@@ -14,13 +14,13 @@ use harness::{
     interrupt::Interrupt,
     vm::{Qemu, command_line::Hardware},
 };
-use kernel_matrix::{BootMode, Capability, Kernel, Matrix, Store, cache};
+use kernel_matrix::{BootImage, BootMode, Capability, Kernel, Matrix, Store, cache};
 
 use crate::{
     build::{self, Artifacts},
     exit_code::{ExitCode, OrExit as _},
     matrix::{KernelProgress, MirrorArgs},
-    setup::{self, BpfToolchain},
+    setup,
     teeth::seeded,
     workspace,
 };
@@ -38,12 +38,8 @@ pub(crate) fn kernel(matrix: &Matrix, name: &str) -> Result<Kernel> {
 }
 
 /// The agent, built, with a fault or without.
-pub(crate) fn build(
-    toolchain: BpfToolchain,
-    faults: &str,
-    fault: Option<&str>,
-) -> Result<Artifacts> {
-    let mut options = build::Options::new(toolchain)?;
+pub(crate) fn build(faults: &str, fault: Option<&str>) -> Result<Artifacts> {
+    let mut options = build::Options::new(setup::for_vms()?)?;
     match fault {
         None => build::build(&options).or_exit(ExitCode::Infrastructure),
         Some(name) => seeded::build_with(faults, name, &mut options),
@@ -65,6 +61,7 @@ pub(crate) fn folder(task: &str) -> Result<PathBuf> {
 pub(crate) fn initramfs(
     folder: &Path,
     artifacts: &Artifacts,
+    image: &BootImage,
     (name, program): (&str, &Program),
 ) -> Result<PathBuf> {
     let agent = AegisBpf
@@ -75,14 +72,16 @@ pub(crate) fn initramfs(
         probe: artifacts.probe.clone(),
         executables: agent.into_iter().collect(),
         programs: vec![(name.to_owned(), program.for_guest())],
+        disk: None,
     };
     let path = folder.join("guest.cpio");
     initramfs::write(&files, &path).or_exit(ExitCode::Infrastructure)?;
-    Ok(path)
+    initramfs::with_modules(path.clone(), image.modules.as_deref(), &path)
+        .or_exit(ExitCode::Infrastructure)
 }
 
-/// The ELF file of a kernel, fetched if it is not there.
-pub(crate) fn image(kernel: &Kernel, mirror: &MirrorArgs) -> Result<PathBuf> {
+/// What boots a kernel, fetched if it is not there.
+pub(crate) fn image(kernel: &Kernel, mirror: &MirrorArgs) -> Result<BootImage> {
     let progress = KernelProgress::default();
     let cache = cache::folder().or_exit(ExitCode::Usage)?;
     let image = Store::open(&cache, mirror.mirror.clone())

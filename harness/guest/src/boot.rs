@@ -2,6 +2,7 @@
 
 mod facts;
 mod hide_btf;
+mod modules;
 mod mounts;
 mod network;
 
@@ -24,6 +25,13 @@ pub fn mount_file_systems() -> Result<(), AttemptError> {
 /// before [`read_facts`], which must see what an agent will.
 pub fn hide_btf_if_told() -> Result<(), AttemptError> {
     hide_btf::if_told()
+}
+
+/// Load the modules that the host gave, and fill the disk in memory. To be
+/// called before [`read_facts`].
+pub fn load_modules() -> Result<(), AttemptError> {
+    modules::load_all()?;
+    modules::fill_disk()
 }
 
 /// Bring up the loopback device with the addresses that peers use.

@@ -31,6 +31,10 @@ pub use storm::{Decided, Opens, Round, Storm, Stormed};
 /// built together; a difference means a stale initramfs and is an error.
 pub const PROTOCOL_VERSION: u32 = 6;
 
+/// What the guest's disk in memory is to hold.
+pub const DISK_IMAGE: &str = "/disk.img";
+/// That disk, where the kernel can have one.
+pub const RAM_DISK: &str = "/dev/ram0";
 /// Where the guest finds the programs of the cells: `<CELLS_DIR>/<cell>.json`.
 pub const CELLS_DIR: &str = "/cells";
 /// Where the guest finds the probe executable.

@@ -1,11 +1,12 @@
 //! What a setup makes, as an action of the guest.
 
-use harness_proto::{Action, PROBE_PATH, RunAs, Task};
+use harness_proto::{Action, PROBE_PATH, RAM_DISK, RunAs, Task};
 use scenarios::{Expect, Setup};
 
 use crate::expectation::{Blame, Expectation};
 
 const CGROUPS: &str = "/sys/fs/cgroup";
+const DISK_MS: u64 = 10_000;
 
 pub(super) fn making(setup: &Setup) -> (Action, Expectation) {
     let write = |path: &String, content: String, mode| Action::WriteFile {
@@ -34,6 +35,12 @@ pub(super) fn making(setup: &Setup) -> (Action, Expectation) {
         Setup::Program { path } => Action::Copy {
             from: PROBE_PATH.into(),
             to: path.clone(),
+        },
+        Setup::Disk { at } => Action::MountDisk {
+            device: RAM_DISK.into(),
+            kind: "ext4".into(),
+            target: at.clone(),
+            deadline_ms: DISK_MS,
         },
         Setup::Listener { transport, address } => Action::Listen {
             transport: *transport,

@@ -7,7 +7,7 @@ mod schedule;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     num::NonZeroUsize,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Mutex, PoisonError},
     thread,
     time::Duration,
@@ -28,8 +28,17 @@ use crate::{
 };
 use schedule::{OpenGroup, Schedule, Task};
 
-/// Finds the image of a group's kernel, or says why there is none.
-pub type Images<'a> = dyn Fn(&Group) -> Result<PathBuf, String> + Sync + 'a;
+/// What a group boots from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootFiles {
+    /// See [`BootSpec::image`].
+    pub image: PathBuf,
+    /// See [`crate::initramfs`].
+    pub initramfs: PathBuf,
+}
+
+/// Finds what a group boots from, or says why there is nothing.
+pub type Images<'a> = dyn Fn(&Group) -> Result<BootFiles, String> + Sync + 'a;
 
 /// Everything that a run needs.
 pub struct Inputs<'a> {
@@ -41,8 +50,6 @@ pub struct Inputs<'a> {
     pub capabilities: &'a BTreeMap<Group, BTreeSet<Capability>>,
     /// Where kernels come from.
     pub images: &'a Images<'a>,
-    /// See [`crate::initramfs`].
-    pub initramfs: &'a Path,
     /// What runs machines.
     pub hypervisor: &'a dyn Hypervisor,
     /// How many machines at a time.
@@ -214,7 +221,7 @@ impl Runner<'_> {
             reason,
             before_user_space: false,
         };
-        let image =
+        let BootFiles { image, initramfs } =
             (self.inputs.images)(group).map_err(|reason| other(InfraCode::KernelImage, reason))?;
         let folder = self
             .inputs
@@ -223,7 +230,7 @@ impl Runner<'_> {
             .map_err(|reason| other(InfraCode::Disk, reason))?;
         let spec = BootSpec {
             image,
-            initramfs: self.inputs.initramfs.to_owned(),
+            initramfs,
             boot_mode: group.boot_mode,
             folder,
             disk: None,

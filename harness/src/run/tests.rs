@@ -9,7 +9,7 @@ use std::{
 
 use kernel_matrix::{BootMode, Capability};
 
-use super::{BootResult, CellResult, Images, Inputs, Observer, Results, RunFolder, run};
+use super::{BootFiles, BootResult, CellResult, Images, Inputs, Observer, Results, RunFolder, run};
 use crate::{
     adapter::AegisBpf,
     cell::{Cell, Group},
@@ -89,6 +89,13 @@ struct Ran {
     folder: tempfile::TempDir,
 }
 
+fn files() -> BootFiles {
+    BootFiles {
+        image: "/vmlinux".into(),
+        initramfs: "/guest.cpio".into(),
+    }
+}
+
 fn run_with(
     cells: &[(Cell, Decision)],
     lives: impl IntoIterator<Item = Life>,
@@ -124,7 +131,6 @@ fn run_in(
             .map(|mode| (cell(mode).group, mode.limit(&full)))
             .into(),
         images,
-        initramfs: Path::new("/guest.cpio"),
         hypervisor: &FakeHypervisor::new(lives),
         jobs: NonZeroUsize::new(2).unwrap(),
         folder: &run_folder,
@@ -140,12 +146,7 @@ fn run_in(
 
 fn outcome_of(lives: impl IntoIterator<Item = Life>) -> (Outcome, usize) {
     let cells = [(cell(BootMode::BpfLsm), Decision::Run)];
-    let ran = run_with(
-        &cells,
-        lives,
-        &|_| Ok("/vmlinux".into()),
-        &Interrupt::default(),
-    );
+    let ran = run_with(&cells, lives, &|_| Ok(files()), &Interrupt::default());
     (ran.results.cells[0].outcome.clone(), ran.retries)
 }
 
@@ -195,12 +196,7 @@ fn a_kernel_that_is_not_as_the_matrix_says_fails_its_cells() {
     // The fake always has type information, which the matrix denies in this mode.
     let cells = [(cell(BootMode::NoBtf), Decision::Run)];
     let lives = [boots(Flaw::None)];
-    let ran = run_with(
-        &cells,
-        lives,
-        &|_| Ok("/vmlinux".into()),
-        &Interrupt::default(),
-    );
+    let ran = run_with(&cells, lives, &|_| Ok(files()), &Interrupt::default());
     let code = ran.results.cells[0].outcome.code();
     assert_eq!(code.as_deref(), Some("capability-mismatch"));
 }
@@ -208,7 +204,7 @@ fn a_kernel_that_is_not_as_the_matrix_says_fails_its_cells() {
 #[test]
 fn a_missing_kernel_is_infrastructure_and_others_run_on() {
     let images = |group: &Group| match group.boot_mode {
-        BootMode::BpfLsm => Ok("/vmlinux".into()),
+        BootMode::BpfLsm => Ok(files()),
         _ => Err("the mirror is away".into()),
     };
     let cells = [
@@ -237,7 +233,7 @@ fn a_cell_whose_results_find_no_room_has_not_passed() {
         folder,
         &cells,
         [boots(Flaw::None)],
-        &|_| Ok("/vmlinux".into()),
+        &|_| Ok(files()),
         &Interrupt::default(),
     );
     let Outcome::Infra { code, reason } = &ran.results.cells[0].outcome else {
@@ -257,7 +253,7 @@ fn an_interrupted_run_keeps_what_it_knows() {
     ];
     let interrupt = Interrupt::default();
     interrupt.request();
-    let ran = run_with(&cells, [], &|_| Ok("/vmlinux".into()), &interrupt);
+    let ran = run_with(&cells, [], &|_| Ok(files()), &interrupt);
     let outcomes: Vec<_> = ran.results.cells.iter().map(|one| &one.outcome).collect();
     assert_eq!(outcomes, [&Outcome::Skipped { reason }, &Outcome::NotRun]);
 }
@@ -266,12 +262,7 @@ fn an_interrupted_run_keeps_what_it_knows() {
 fn a_must_run_cell_that_would_be_skipped_has_failed() {
     let reason = SkipReason::MissingCapability(Capability::BpfLsm);
     let cells = [(cell(BootMode::BpfLsm), Decision::UnexpectedSkip { reason })];
-    let ran = run_with(
-        &cells,
-        [],
-        &|_| Ok("/vmlinux".into()),
-        &Interrupt::default(),
-    );
+    let ran = run_with(&cells, [], &|_| Ok(files()), &Interrupt::default());
     let code = ran.results.cells[0].outcome.code();
     assert_eq!(code.as_deref(), Some("unexpected-skip"));
 }
@@ -280,12 +271,7 @@ fn a_must_run_cell_that_would_be_skipped_has_failed() {
 fn what_was_seen_is_written_down() {
     let cells = [(cell(BootMode::BpfLsm), Decision::Run)];
     let lives = [boots(Flaw::AllowsAll)];
-    let ran = run_with(
-        &cells,
-        lives,
-        &|_| Ok("/vmlinux".into()),
-        &Interrupt::default(),
-    );
+    let ran = run_with(&cells, lives, &|_| Ok(files()), &Interrupt::default());
     let folder = ran.folder.path();
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
     let cell = "cells/6.12/bpf-lsm/open-denied/aegisbpf";

@@ -37,6 +37,7 @@ pub(crate) fn pinned(deb: &[u8]) -> Kernel {
                 path: "pool/updates/linux-image-test.deb".into(),
                 size: deb.len() as u64,
                 sha256: Digest::of(deb),
+                modules: None,
             },
         },
     }
@@ -71,7 +72,8 @@ impl Case {
     }
 
     fn boot_image(&self, mode: BootMode) -> Result<PathBuf, StoreError> {
-        self.store().boot_image(&self.kernel, mode, &Silent)
+        let image = self.store().boot_image(&self.kernel, mode, &Silent)?;
+        Ok(image.kernel)
     }
 
     fn downloads(&self) -> usize {
@@ -289,7 +291,10 @@ fn a_kernel_of_the_users_own_needs_no_download() {
             BTreeSet::from([Capability::Bpf, Capability::Btf, Capability::BpfLsm])
         );
         let store = Store::open(&folder.path().join("cache"), None);
-        let boot_image = |mode| store.boot_image(&kernel, mode, &Silent);
+        let boot_image = |mode| {
+            let image = store.boot_image(&kernel, mode, &Silent)?;
+            Ok::<_, StoreError>(image.kernel)
+        };
         let booted = boot_image(BootMode::BpfLsm).expect("made");
         assert!(fs::read(booted).expect("there") == vmlinux);
         boot_image(BootMode::BrokenBtf).expect("made");

@@ -50,6 +50,13 @@ pub enum Setup {
         /// A path from the root of the v2 hierarchy.
         path: String,
     },
+    /// The guest's disk in memory, with an empty ext4 on it, mounted in a folder
+    /// that is made; its device is `/dev/ram0`. For scenarios that need
+    /// `ram-disk`; `/dev/ram1` holds nothing.
+    Disk {
+        /// Absolute path.
+        at: String,
+    },
     /// A listening TCP or bound UDP socket.
     Listener {
         /// Socket type.

@@ -25,7 +25,7 @@ use crate::{
     matrix::MirrorArgs,
     output,
     progress::Stages,
-    setup, single,
+    single,
 };
 
 /// What the guest calls the program.
@@ -100,7 +100,7 @@ struct MapSize {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let matrix = Matrix::load().or_exit(ExitCode::Usage)?;
     let kernel = single::kernel(&matrix, &args.kernel).or_exit(ExitCode::Usage)?;
-    let artifacts = single::build(setup::for_vms()?, FAULTS, args.fault.as_deref())?;
+    let artifacts = single::build(FAULTS, args.fault.as_deref())?;
     let folder = single::folder("capacity")?;
     let planned = capacity::program(
         &AegisBpf,
@@ -116,9 +116,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         },
     );
     let hypervisor = single::qemu(MEMORY_MIB)?;
+    let image = single::image(&kernel, &args.mirror)?;
     let spec = BootSpec {
-        image: single::image(&kernel, &args.mirror)?,
-        initramfs: single::initramfs(&folder, &artifacts, (PROGRAM, &planned.program))?,
+        initramfs: single::initramfs(&folder, &artifacts, &image, (PROGRAM, &planned.program))?,
+        image: image.kernel,
         boot_mode: BootMode::BpfLsm,
         folder: folder.clone(),
         disk: None,

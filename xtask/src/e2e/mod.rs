@@ -20,6 +20,7 @@ use harness::{
     interrupt::Interrupt,
     outcome::OutcomeKind,
     plan::Filter,
+    powercut::series::make_disk,
     report::{Report, RunInfo},
     run::{self, Inputs, RunFolder},
     vm::{Qemu, command_line::Hardware},
@@ -37,6 +38,8 @@ use crate::{
 
 /// Enough for an agent with its maps; more makes snapshots larger.
 const MEMORY_MIB: u32 = 256;
+/// Of the guest's disk in memory.
+const DISK_BYTES: u64 = 4 << 20;
 /// One: machines run side by side on all of the host's, and under TCG a second
 /// one costs each cell a sixth more of the host's time.
 pub(crate) const PROCESSORS: u32 = 1;
@@ -143,15 +146,19 @@ pub fn end_to_end(options: &Options) -> Result<Done> {
         .map_err(|reason| anyhow!(reason))
         .or_exit(ExitCode::Infrastructure)?;
     let initramfs = folder.join("guest.cpio");
+    let disk = folder.join("disk.ext4");
+    make_disk(&disk, DISK_BYTES)
+        .with_context(|| format!("cannot make {}", disk.display()))
+        .or_exit(ExitCode::Infrastructure)?;
     prepared
-        .write_initramfs(&artifacts, &initramfs)
+        .write_initramfs(&artifacts, &initramfs, &disk)
         .or_exit(ExitCode::Infrastructure)?;
 
     let cache = cache::folder().or_exit(ExitCode::Usage)?;
     let store = Store::open(&cache, options.mirror.clone());
     let watch = watch::Watch::new(&prepared.plan);
-    let image = |group: &_| prepared.image(&store, group, &watch.kernels());
-    let accel = prepared.accel(options.accel, &cache, &image)?;
+    let files = |group: &_| prepared.boot_files(&store, &initramfs, group, &watch.kernels());
+    let accel = prepared.accel(options.accel, &cache, &files)?;
     let jobs = options.jobs.unwrap_or_else(processors);
     watch.say(&format!(
         "{} cells to run on {} machines, {jobs} at a time, accelerator {}: {}",
@@ -169,8 +176,7 @@ pub fn end_to_end(options: &Options) -> Result<Done> {
         plan: &prepared.plan,
         programs: &prepared.programs,
         capabilities: &prepared.capabilities,
-        images: &image,
-        initramfs: &initramfs,
+        images: &files,
         hypervisor: &Qemu {
             program: setup::qemu().to_owned(),
             hardware: Hardware {

@@ -14,6 +14,7 @@ use harness::{
     expectation::Program,
     initramfs::{self, GuestFiles, InitramfsError},
     plan::{PlanKernel, select},
+    run::BootFiles,
 };
 use kernel_matrix::{BootMode, Capability, Kernel, Matrix, Progress, Store};
 use scenarios::Catalogue;
@@ -91,20 +92,31 @@ impl Prepared {
         })
     }
 
-    /// The ELF file that boots a group.
-    pub(super) fn image(
+    /// What boots a group; `initramfs` is what [`Self::write_initramfs`] wrote.
+    pub(super) fn boot_files(
         &self,
         store: &Store,
+        initramfs: &Path,
         group: &Group,
         progress: &dyn Progress,
-    ) -> Result<PathBuf, String> {
+    ) -> Result<BootFiles, String> {
         let kernel = self
             .kernels
             .get(&group.kernel)
             .ok_or_else(|| format!("there is no kernel {}", group.kernel))?;
-        store
+        let image = store
             .boot_image(kernel, group.boot_mode, progress)
-            .map_err(|error| error.to_string())
+            .map_err(|error| error.to_string())?;
+        let own = format!("guest-{}.cpio", group.kernel);
+        let initramfs = initramfs::with_modules(
+            initramfs.to_owned(),
+            image.modules.as_deref(),
+            &initramfs.with_file_name(own),
+        );
+        Ok(BootFiles {
+            image: image.kernel,
+            initramfs: initramfs.map_err(|error| error.to_string())?,
+        })
     }
 
     /// KVM is tried with a kernel of the plan. Where that cannot be had, the
@@ -113,7 +125,7 @@ impl Prepared {
         &self,
         forced: Option<Accel>,
         cache: &Path,
-        image: &dyn Fn(&Group) -> Result<PathBuf, String>,
+        files: &dyn Fn(&Group) -> Result<BootFiles, String>,
     ) -> Result<Detection> {
         let first = self.plan.groups().into_iter().next();
         let kernel = match (forced, first) {
@@ -124,8 +136,8 @@ impl Prepared {
                     reason: "nothing is to run".into(),
                 });
             }
-            (None, Some((group, _))) => match image(&group) {
-                Ok(kernel) => kernel,
+            (None, Some((group, _))) => match files(&group) {
+                Ok(files) => files.image,
                 Err(reason) => {
                     return Ok(Detection {
                         accel: Accel::Tcg,
@@ -141,8 +153,10 @@ impl Prepared {
         &self,
         artifacts: &Artifacts,
         to: &Path,
+        disk: &Path,
     ) -> Result<(), InitramfsError> {
         let files = GuestFiles {
+            disk: Some(disk.to_owned()),
             runner: artifacts.guest_runner.clone(),
             probe: artifacts.probe.clone(),
             executables: self

@@ -153,6 +153,7 @@ capabilities = []
             path: format!("pool/{version}.deb"),
             size: 2_000_000,
             sha256: kernel_matrix::Digest::of(version.as_bytes()),
+            modules: None,
         }
     }
 

@@ -125,6 +125,7 @@ fn guest_files(artifacts: &Artifacts, counted: &CountProgram) -> GuestFiles {
         .executable()
         .expect("the reference agent has an executable");
     GuestFiles {
+        disk: None,
         runner: artifacts.guest_runner.clone(),
         probe: artifacts.probe.clone(),
         executables: vec![

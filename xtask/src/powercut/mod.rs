@@ -19,7 +19,7 @@ use crate::{
     matrix::MirrorArgs,
     output,
     progress::Stages,
-    setup, single, workspace,
+    single, workspace,
 };
 
 /// What the guest calls the program.
@@ -86,15 +86,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let matrix = Matrix::load().or_exit(ExitCode::Usage)?;
     let kernel = single::kernel(&matrix, &args.kernel).or_exit(ExitCode::Usage)?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
-    let artifacts = single::build(setup::for_disks()?, FAULTS, args.fault.as_deref())?;
+    let artifacts = single::build(FAULTS, args.fault.as_deref())?;
     let folder = single::folder("powercut")?;
     let program = program::program();
-    let initramfs = single::initramfs(&folder, &artifacts, (PROGRAM, &program.program))?;
     let image = single::image(&kernel, &args.mirror)?;
+    let initramfs = single::initramfs(&folder, &artifacts, &image, (PROGRAM, &program.program))?;
     let qemu = single::qemu(MEMORY_MIB)?;
     let interrupt = qemu.interrupt.clone();
     let bench = Bench {
-        image: &image,
+        image: &image.kernel,
         initramfs: &initramfs,
         program: &program,
         capabilities: kernel.capabilities_in(BootMode::BpfLsm),

@@ -37,33 +37,20 @@ pub struct BpfToolchain {
     pub core_source: Option<PathBuf>,
 }
 
-/// What is to be done with the tools; each needs those of the ones before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Purpose {
-    Build,
-    Machines,
-    Disks,
-}
-
 /// The task.
 pub fn run(_: &Args) -> Result<ExitCode> {
-    for_disks()?;
+    for_vms()?;
     Ok(ExitCode::Ok)
 }
 
 /// Makes sure of the tools for a build.
 pub fn for_build() -> Result<BpfToolchain> {
-    ensure(Purpose::Build)
+    ensure(false)
 }
 
 /// Makes sure of the tools for a build and for virtual machines.
 pub fn for_vms() -> Result<BpfToolchain> {
-    ensure(Purpose::Machines)
-}
-
-/// Makes sure of the tools for a build and for virtual machines with disks.
-pub fn for_disks() -> Result<BpfToolchain> {
-    ensure(Purpose::Disks)
+    ensure(true)
 }
 
 /// The QEMU that virtual machines run in.
@@ -75,37 +62,35 @@ pub fn qemu() -> &'static Path {
 pub fn check_all() -> Result<Vec<(&'static str, State)>> {
     let rustc = Rustc::detect()?;
     let cache = workspace::cache_dir()?;
-    steps(&rustc, &cache, Purpose::Disks)
+    steps(&rustc, &cache, true)
         .iter()
         .map(|step| Ok((step.name(), step.check()?)))
         .collect()
 }
 
-fn steps<'a>(rustc: &'a Rustc, cache: &'a Path, purpose: Purpose) -> Vec<Box<dyn Step + 'a>> {
+fn steps<'a>(rustc: &'a Rustc, cache: &'a Path, vms: bool) -> Vec<Box<dyn Step + 'a>> {
     let mut steps: Vec<Box<dyn Step>> = vec![
         Box::new(packages::STATIC_LIBC),
         Box::new(CoreSource::new(rustc, cache)),
         Box::new(BpfLinker::new(rustc, cache)),
     ];
-    // First, because these may need a person.
-    if purpose >= Purpose::Disks {
-        steps.insert(0, Box::new(packages::MKE2FS));
-    }
-    if purpose >= Purpose::Machines {
+    if vms {
+        // First, because these may need a person.
         steps.insert(0, Box::new(packages::QEMU));
+        steps.insert(1, Box::new(packages::MKE2FS));
     }
     steps
 }
 
 /// Runs all steps, also after one that cannot be done, so that a person
 /// learns everything at once.
-fn ensure(purpose: Purpose) -> Result<BpfToolchain> {
+fn ensure(vms: bool) -> Result<BpfToolchain> {
     let stages = Stages::new("setup");
     let rustc = Rustc::detect().or_exit(ExitCode::Infrastructure)?;
     let cache = workspace::cache_dir().or_exit(ExitCode::Usage)?;
     let _lock = lock::acquire(&cache, &stages).or_exit(ExitCode::Infrastructure)?;
     let mut problems = Vec::new();
-    for step in steps(&rustc, &cache, purpose) {
+    for step in steps(&rustc, &cache, vms) {
         if let Err(problem) = make_sure(&*step, &stages) {
             problems.push(problem);
         }

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<Infallible> {
     boot::mount_file_systems()?;
     boot::hide_btf_if_told()?;
+    boot::load_modules()?;
     boot::raise_loopback()?;
     let facts = boot::read_facts();
     let mut port = Port::open(Path::new(CONTROL_PORT))?;

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use harness::{
     accel::Accel,
     count::{self, Boot, CountError, CountProgram, Request},
+    initramfs,
     interrupt::Interrupt,
     outcome::Outcome,
     vm::{BootSpec, Qemu, command_line::Hardware},
@@ -51,11 +52,17 @@ impl Bench<'_> {
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make {}", folder.display()))
             .or_exit(ExitCode::Infrastructure)?;
+        let initramfs = initramfs::with_modules(
+            self.initramfs.to_owned(),
+            image.modules.as_deref(),
+            &folder.join("guest.cpio"),
+        )
+        .or_exit(ExitCode::Infrastructure)?;
         let counted = count::count(&Boot {
             hypervisor: &self.hypervisor(),
             spec: &BootSpec {
-                image,
-                initramfs: self.initramfs.to_owned(),
+                image: image.kernel,
+                initramfs,
                 boot_mode: BootMode::BpfLsm,
                 folder: folder.clone(),
                 disk: None,
