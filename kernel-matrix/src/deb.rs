@@ -22,13 +22,11 @@ pub enum DebError {
         /// The members that there are.
         found: Vec<String>,
     },
-    /// Something is compressed in a way that is not known here.
-    #[error(
-        "the package has something that ends with {suffix:?}, an unknown compression; expected .xz, .zst, .gz or no suffix"
-    )]
+    /// A member or a file is compressed in a way that is not known here.
+    #[error("{member} is compressed in an unknown way; expected .xz, .zst, .gz or no suffix")]
     Compression {
-        /// Of the name.
-        suffix: String,
+        /// Name of the member.
+        member: String,
     },
     /// The data cannot be decompressed or is no tar archive.
     #[error("{member} of the package is corrupt or cut short: {cause}")]
@@ -63,14 +61,15 @@ pub fn find_in_files<T>(
             cause,
         };
         let suffix = name.strip_prefix("data.tar").unwrap_or(&name);
-        let data = decompressor(suffix, member)?;
+        let data = decompressor(&name, suffix, member)?;
         return visit_tar(data, &mut visit).map_err(data_error);
     }
     Err(DebError::NoData { found })
 }
 
-/// What was compressed as this suffix of its name says.
+/// What was compressed as the suffix of its name says.
 pub(crate) fn decompressor<'a>(
+    member: &str,
     suffix: &str,
     data: impl Read + 'a,
 ) -> Result<Box<dyn Read + 'a>, DebError> {
@@ -80,13 +79,13 @@ pub(crate) fn decompressor<'a>(
         ".gz" => Box::new(flate2::read::MultiGzDecoder::new(data)),
         ".zst" => Box::new(
             ruzstd::decoding::StreamingDecoder::new(data).map_err(|error| DebError::Data {
-                member: format!("what ends with {suffix}"),
+                member: member.into(),
                 cause: io::Error::other(error),
             })?,
         ),
-        other => {
+        _ => {
             return Err(DebError::Compression {
-                suffix: other.into(),
+                member: member.into(),
             });
         }
     })

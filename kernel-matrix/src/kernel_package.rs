@@ -47,7 +47,7 @@ pub fn modules(package: &str, path: &Path) -> Result<BTreeMap<String, Vec<u8>>, 
             && MODULES.contains(&name)
         {
             let mut module = Vec::new();
-            decompressor(compression, content)
+            decompressor(path, compression, content)
                 .map_err(io::Error::other)?
                 .read_to_end(&mut module)?;
             found.insert(name.to_owned(), module);

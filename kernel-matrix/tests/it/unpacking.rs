@@ -59,7 +59,7 @@ fn what_is_no_package_is_an_error_that_says_so() {
     check(b"!<arch>\n", "no data.tar member");
     check(b"<html>not found</html>", "not a Debian package");
     let odd = made::deb(".lzma", <[u8]>::to_vec, &[]);
-    check(&odd, "\".lzma\", an unknown compression");
+    check(&odd, "data.tar.lzma is compressed in an unknown way");
     let broken = made::deb(".xz", |_| b"not xz at all".to_vec(), &[]);
     check(&broken, "data.tar.xz of the package is corrupt");
     let broken = made::deb(".zst", |_| b"not zstd at all".to_vec(), &[]);
