@@ -70,6 +70,8 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
     (name::OFFSET_CGROUP_LEVEL, "cgroup", &["level"]),
     (name::OFFSET_CGROUP_NODE, "cgroup", &["kn"]),
     (name::OFFSET_NODE_ID, "kernfs_node", &["id"]),
+    (name::OFFSET_TASK_PID, "task_struct", &["pid"]),
+    (name::OFFSET_TASK_TGID, "task_struct", &["tgid"]),
     (name::OFFSET_TASK_COMM, "task_struct", &["comm"]),
     (name::OFFSET_SOCKET_SOCK, "socket", &["sk"]),
     (name::OFFSET_SOCKET_TYPE, "socket", &["type"]),

@@ -179,6 +179,12 @@ pub(crate) fn conclude(
     request: Request,
     describe: impl FnOnce(&mut Event),
 ) -> i32 {
+    finish(active, decision(active, lists, request), describe)
+}
+
+/// The verdict on an attempt.
+#[inline(always)]
+pub(crate) fn decision(active: Active, lists: &Lists, request: Request) -> Decision {
     let subjects = aegisbpf_subjects(u64::from(active.slot()));
     let mut decision = lists.object.weigh(active, request, subjects);
     decision = decision.or(lists.place.weigh(active, request, subjects));
@@ -204,7 +210,7 @@ pub(crate) fn conclude(
             request.operations(),
         ));
     }
-    finish(active, decision, describe)
+    decision
 }
 
 /// What becomes of an attempt that the rules cannot be held against.
@@ -224,7 +230,10 @@ pub(crate) fn finish(active: Active, decision: Decision, describe: impl FnOnce(&
     if decision.effect() == Effect::None as u32 {
         return ALLOW;
     }
-    emit::report(active, decision, describe);
+    emit::report(active, decision, |event| {
+        emit::by_helpers(event);
+        describe(event);
+    });
     if decision.effect() == Effect::Kill as u32 {
         // SAFETY: a helper on a number. Should it fail, the operation is
         // denied all the same.

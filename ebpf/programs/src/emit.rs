@@ -4,14 +4,49 @@ use aegisbpf_abi::{Active, Counter, Effect, Event, verdict::Decision};
 use aya_ebpf::{
     helpers::{
         bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
-        generated::{bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_ktime_get_ns},
+        generated::{
+            bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_task, bpf_ktime_get_ns,
+        },
     },
     maps::RingBuf,
 };
 
-use crate::maps::{AUDITS, DENIALS, count};
+use crate::{
+    config,
+    kernel::glance,
+    maps::{AUDITS, DENIALS, count},
+    subject::Cgroup,
+};
 
-/// Report a decision. `describe` fills in what was operated on; every other
+/// Says whose attempt it was, as most types of programs can: by helpers.
+#[inline(always)]
+pub(crate) fn by_helpers(event: &mut Event) {
+    let ids = bpf_get_current_pid_tgid();
+    event.pid = (ids >> 32) as u32;
+    event.tid = ids as u32;
+    // SAFETY: a helper without arguments, and one that writes at most the
+    // bytes of the field.
+    unsafe {
+        event.cgroup = bpf_get_current_cgroup_id();
+        bpf_get_current_comm(
+            event.command.as_mut_ptr().cast(),
+            event.command.len() as u32,
+        );
+    }
+}
+
+/// The same for programs that may not call these on every kernel.
+#[inline(always)]
+pub(crate) fn by_task(event: &mut Event) {
+    // SAFETY: a helper without arguments.
+    let task = unsafe { bpf_get_current_task() };
+    event.pid = glance(task, &config::OFFSET_TASK_TGID);
+    event.tid = glance(task, &config::OFFSET_TASK_PID);
+    event.cgroup = Cgroup::of(task).id();
+    event.command = glance(task, &config::OFFSET_TASK_COMM);
+}
+
+/// Report a decision. `describe` fills in who tried, and what; every other
 /// byte of the record is set here, because the ring hands out old memory.
 #[inline(always)]
 pub(crate) fn report(active: Active, decision: Decision, describe: impl FnOnce(&mut Event)) {
@@ -47,7 +82,6 @@ fn send(
         count(lost);
         return;
     };
-    let ids = bpf_get_current_pid_tgid();
     let users = bpf_get_current_uid_gid();
     // Written in place: a record is too large to be put together on the stack
     // of 512 bytes.
@@ -63,26 +97,14 @@ fn send(
         }
         entry.assume_init_mut()
     };
-    // SAFETY: helpers without arguments.
-    unsafe {
-        event.monotonic_ns = bpf_ktime_get_ns();
-        event.cgroup = bpf_get_current_cgroup_id();
-    }
+    // SAFETY: a helper without arguments.
+    event.monotonic_ns = unsafe { bpf_ktime_get_ns() };
     event.generation = active.generation();
     event.rule = decision.rule().0;
-    event.pid = (ids >> 32) as u32;
-    event.tid = ids as u32;
     event.uid = users as u32;
     event.gid = (users >> 32) as u32;
     event.operations = decision.operations().0;
     event.effect = decision.effect() as u8;
-    // SAFETY: the helper writes at most the bytes of the field.
-    unsafe {
-        bpf_get_current_comm(
-            event.command.as_mut_ptr().cast(),
-            event.command.len() as u32,
-        );
-    }
     describe(event);
     entry.submit(0);
 }

@@ -172,6 +172,7 @@ fn report_candidate(active: Active, operation: Operation, folder_fd: i32, path: 
     }
     let decision = Decision::new(Effect::WouldDeny as u32, Reference::NONE, operation.alone());
     emit::report(active, decision, |event: &mut Event| {
+        emit::by_helpers(event);
         event.folder_fd = folder_fd;
         event.text = path.0;
     });

@@ -21,6 +21,7 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod cgroup;
 mod config;
 mod content;
 mod decide;

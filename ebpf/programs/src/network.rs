@@ -1,6 +1,6 @@
 //! Sockets, and what the fallback shares with them.
 
-use aegisbpf_abi::{Active, Key, Operation, Operations, Reference, active::flag, verdict::Request};
+use aegisbpf_abi::{Active, Event, Key, Operation, Reference, active::flag, verdict::Request};
 use aya_ebpf::{Global, macros::lsm, programs::LsmContext};
 
 use crate::{
@@ -26,6 +26,14 @@ const UDP: u8 = 17;
 pub(crate) struct End {
     pub(crate) address: [u8; 16],
     pub(crate) port: u16,
+}
+
+impl End {
+    #[inline(always)]
+    pub(crate) fn describe(&self, event: &mut Event) {
+        event.address = self.address;
+        event.port = self.port;
+    }
 }
 
 /// The bytes that both address families need, of `struct sockaddr_in6`.
@@ -69,7 +77,7 @@ impl SocketAddress {
 }
 
 #[inline(always)]
-fn mapped(ipv4: [u8; 4]) -> [u8; 16] {
+pub(crate) fn mapped(ipv4: [u8; 4]) -> [u8; 16] {
     let mut address = [0; 16];
     address[10] = 0xff;
     address[11] = 0xff;
@@ -187,11 +195,7 @@ fn decide_about(
         return ALLOW;
     }
     let kind: u16 = member(pointer(context, socket), &config::OFFSET_SOCKET_TYPE);
-    let protocol = match kind {
-        SOCK_STREAM => TCP,
-        SOCK_DGRAM => UDP,
-        _ => 0,
-    };
+    let protocol = protocol_of(kind);
     if matches!(operation, Operation::Send) && protocol == TCP {
         // Fast Open. A connected socket ignores the name, and has been asked
         // about when it connected.
@@ -200,22 +204,18 @@ fn decide_about(
     if !lists.may_decide(operations) {
         return ALLOW;
     }
-    conclude(active, &lists, end, operations, protocol)
+    let request = Request::new(operations).at(end.port, protocol);
+    decide::conclude(active, &lists, request, |event| end.describe(event))
 }
 
+/// The protocol of a type of socket.
 #[inline(always)]
-fn conclude(
-    active: Active,
-    lists: &decide::Lists,
-    end: &End,
-    operations: Operations,
-    protocol: u8,
-) -> i32 {
-    let request = Request::new(operations).at(end.port, protocol);
-    decide::conclude(active, lists, request, |event| {
-        event.address = end.address;
-        event.port = end.port;
-    })
+pub(crate) fn protocol_of(kind: u16) -> u8 {
+    match kind {
+        SOCK_STREAM => TCP,
+        SOCK_DGRAM => UDP,
+        _ => 0,
+    }
 }
 
 /// Cannot happen to the kernel's own copy of an address. If it does, nobody
@@ -230,7 +230,7 @@ fn unreadable(active: Active, operation: Operation) -> i32 {
 /// The lists that speak of an address: its own, and that of the smallest
 /// network around it, which carries those of the larger ones too.
 #[inline(always)]
-fn lists_of(active: Active, end: &End) -> decide::Lists {
+pub(crate) fn lists_of(active: Active, end: &End) -> decide::Lists {
     let mut lists = decide::Lists::default();
     let key = Key::address(end.address);
     let may_be_listed = match filter(active) {
@@ -252,6 +252,7 @@ pub(crate) fn watch(active: Active, end: &End) {
     let lists = lists_of(active, end);
     let operations = Operation::Connect.alone();
     if lists.may_decide(operations) {
-        conclude(active, &lists, end, operations, 0);
+        let request = Request::new(operations).at(end.port, 0);
+        decide::conclude(active, &lists, request, |event| end.describe(event));
     }
 }

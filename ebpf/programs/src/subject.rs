@@ -67,7 +67,7 @@ fn who(task: u64) -> Who {
 
 /// A cgroup of the v2 hierarchy.
 #[derive(Clone, Copy)]
-struct Cgroup {
+pub(crate) struct Cgroup {
     address: u64,
     level: u32,
 }
@@ -75,7 +75,7 @@ struct Cgroup {
 impl Cgroup {
     /// That of a task.
     #[inline(always)]
-    fn of(task: u64) -> Self {
+    pub(crate) fn of(task: u64) -> Self {
         let css_set: u64 = glance(task, &config::OFFSET_TASK_CGROUPS);
         let address = glance(css_set, &config::OFFSET_CSS_SET_CGROUP);
         Self {
@@ -86,7 +86,7 @@ impl Cgroup {
 
     /// Its id.
     #[inline(always)]
-    fn id(self) -> u64 {
+    pub(crate) fn id(self) -> u64 {
         let node = glance(self.address, &config::OFFSET_CGROUP_NODE);
         glance(node, &config::OFFSET_NODE_ID)
     }
