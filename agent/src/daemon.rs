@@ -27,11 +27,13 @@ use crate::{
         socket::{self, Question},
         writer::Asked,
     },
+    degrade::Degrade,
     fallback::{Candidate, Matcher},
     hex,
     history::{Disk, History},
     kernel::{
         counters::Counters,
+        programs::Mechanism,
         ring::{Ring, RingError},
     },
     names::{Decider, Names},
@@ -58,6 +60,8 @@ pub struct Settings {
     pub policy: Option<PathBuf>,
     /// The mode.
     pub mode: Mode,
+    /// What may be audited instead where it cannot be enforced.
+    pub degrade: Degrade,
 }
 
 /// Why the daemon ended otherwise than by a signal.
@@ -88,13 +92,13 @@ pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut reload = signal(SignalKind::hangup())?;
-    let live = Live::new(settings.mode);
+    let live = Live::new(settings);
     let history = History::open(Disk, Path::new(paths::HISTORY)).map_err(Refusal::from)?;
     let mut reporter = Reporter::new(Writer::new(history, Rules::here()?, live));
     let offered = reporter.offered(settings, false)?;
     reporter.writer.start(cli::now(), offered.as_ref())?;
     if let Some(running) = &reporter.writer.enforcer.running {
-        warn_of_fallback(&running.enforcer);
+        warn_of_fallback(&running.enforcer, &running.in_force);
         announce(&running.enforcer, &running.in_force, settings.mode)?;
     }
     let mut questions = socket::listen(Path::new(paths::CONTROL))?;
@@ -134,12 +138,26 @@ async fn either(one: &mut Signal, other: &mut Signal) {
     }
 }
 
-fn warn_of_fallback(enforcer: &Enforcer) {
-    if let Some(obstacle) = &enforcer.obstacle {
-        eprintln!(
+fn warn_of_fallback(enforcer: &Enforcer, in_force: &InForce) {
+    let Some(obstacle) = &enforcer.obstacle else {
+        return;
+    };
+    let lowered = |domain: &Domain| in_force.modes.of(*domain) == Mode::Audit;
+    let lowered: Vec<_> = Domain::ALL.into_iter().filter(lowered).collect();
+    let names: Vec<_> = lowered.iter().map(|domain| domain.name()).collect();
+    match (enforcer.mechanism, names.as_slice()) {
+        (Mechanism::Cgroup, []) => eprintln!(
+            "aegisbpf: the network is enforced by programs on the cgroup at the root: {obstacle}"
+        ),
+        (Mechanism::Cgroup, names) => eprintln!(
+            "aegisbpf: DEGRADED as asked by --degrade: nothing will be denied of {}: {obstacle}. \
+             It is reported from tracepoints, which see paths, not files.",
+            names.join(", ")
+        ),
+        _ => eprintln!(
             "aegisbpf: fallback: nothing will be denied: {obstacle}. Operations are reported from \
              tracepoints, which see paths, not files."
-        );
+        ),
     }
 }
 
@@ -166,7 +184,11 @@ fn announce(enforcer: &Enforcer, in_force: &InForce, mode: Mode) -> io::Result<(
         adopted: in_force.adopted,
         generation: in_force.active.generation(),
         rules: in_force.policy.rules.len(),
-        fallback_reason: enforcer.obstacle.as_ref().map(ToString::to_string),
+        fallback_reason: enforcer
+            .obstacle
+            .as_ref()
+            .filter(|_| mode != Mode::Enforce || in_force.modes.0.contains(&Mode::Audit))
+            .map(ToString::to_string),
         unseen: &in_force.unseen,
     })
 }
@@ -174,6 +196,7 @@ fn announce(enforcer: &Enforcer, in_force: &InForce, mode: Mode) -> io::Result<(
 /// Brings policies into force, and knows the one that is.
 struct Live {
     mode: Mode,
+    degrade: Degrade,
     /// Absent until the first one is.
     running: Option<Running>,
     names: Names,
@@ -186,9 +209,10 @@ struct Running {
 }
 
 impl Live {
-    fn new(mode: Mode) -> Self {
+    fn new(settings: &Settings) -> Self {
         Self {
-            mode,
+            mode: settings.mode,
+            degrade: settings.degrade,
             running: None,
             names: Names::default(),
         }
@@ -205,7 +229,7 @@ impl Enforce for Live {
 
     fn enforce(&mut self, policy: Policy) -> Result<Applied, Refusal> {
         let (enforcer, in_force) = match self.running.take() {
-            None => startup::start(policy, self.mode)?,
+            None => startup::start(policy, self.mode, self.degrade)?,
             Some(mut running) => match running.enforcer.bring_into_force(policy) {
                 Ok(new) => (running.enforcer, new),
                 Err(error) => {

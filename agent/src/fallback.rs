@@ -78,11 +78,12 @@ pub fn paths(policy: &Policy) -> Vec<PathBuf> {
     named.map(|(path, _)| path.to_owned()).chain(own).collect()
 }
 
-/// The policy without the rules that the fallback cannot see, and the ids of
-/// these, in the order of the policy. Audited they would say nothing, or report
-/// what they do not speak of.
-pub fn in_sight(policy: Policy) -> (Policy, Vec<String>) {
-    let (seen, unseen): (Vec<Rule>, Vec<Rule>) = policy.rules.into_iter().partition(sees);
+/// The policy without the rules that are left to the fallback and that it
+/// cannot see, and the ids of these, in the order of the policy. Audited they
+/// would say nothing, or report what they do not speak of.
+pub fn in_sight(policy: Policy, left: impl Fn(&Rule) -> bool) -> (Policy, Vec<String>) {
+    let stays = |rule: &Rule| !left(rule) || sees(rule);
+    let (seen, unseen): (Vec<Rule>, Vec<Rule>) = policy.rules.into_iter().partition(stays);
     let policy = Policy {
         rules: seen,
         ..policy
@@ -213,7 +214,7 @@ mod tests {
         let check = |rule: &str, seen: bool| {
             let text = format!("version: 1\nrules:\n- id: a\n  {rule}\n");
             let policy = policy::parse(Path::new("p"), &text).unwrap();
-            let (left, unseen) = in_sight(policy);
+            let (left, unseen) = in_sight(policy, |_| true);
             assert_eq!(
                 (left.rules.len(), unseen.len()),
                 (seen.into(), (!seen).into()),

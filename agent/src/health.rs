@@ -18,7 +18,7 @@ use crate::{
         programs::{self, Attached, Mechanism},
     },
     lock::Lock,
-    record::Domains,
+    record::{self, Domains},
     startup,
 };
 
@@ -61,7 +61,7 @@ pub struct Daemon {
 /// One pinned hook.
 #[derive(Debug, Serialize)]
 pub struct Link {
-    /// The LSM hook.
+    /// The hook of LSM, or of the cgroup at the root.
     pub hook: String,
     /// The kernel's id of the link.
     pub link_id: u32,
@@ -131,8 +131,7 @@ pub fn examine() -> Health {
             .map(|_| format!("generation {number} is in force"))
             .map_err(Clone::clone),
     );
-    let off = Modes::OFF;
-    let (modes, mechanism) = described.unwrap_or((off, Mechanism::Tracepoints));
+    let (modes, mechanism) = described.unwrap_or((Modes::OFF, Mechanism::Tracepoints));
     let attached = found
         .as_ref()
         .map(|found| found.attached.as_slice())
@@ -144,6 +143,8 @@ pub fn examine() -> Health {
                 .map(|()| "is active".into())
                 .map_err(|obstacle| obstacle.to_string()),
         );
+    }
+    if mechanism != Mechanism::Tracepoints {
         let mut domains = Domain::ALL.iter();
         if domains.any(|domain| modes.of(*domain) != Mode::Off) {
             check(
@@ -151,13 +152,19 @@ pub fn examine() -> Health {
                 found.as_ref().map_err(Clone::clone).and_then(Found::hooks),
             );
         }
-    } else if number != 0 && !daemon.running {
-        check("fallback", Err("tracepoints end with the daemon".into()));
     }
-    let live = mechanism == Mechanism::Lsm || daemon.running;
+    // What tracepoints see, nobody does without the daemon.
+    let fallback = |mode| record::state(mode, mechanism) == "fallback";
+    let mut now = modes;
+    if !daemon.running && modes.0.into_iter().any(fallback) {
+        check("fallback", Err("tracepoints end with the daemon".into()));
+        now.0 = modes
+            .0
+            .map(|mode| if fallback(mode) { Mode::Off } else { mode });
+    }
     Health {
         healthy: checks.iter().all(|check| check.ok),
-        domains: Domains::new(if live { &modes } else { &off }, mechanism),
+        domains: Domains::new(&now, mechanism),
         generation: number,
         policy_digest: found
             .as_ref()

@@ -19,6 +19,7 @@
 //! | [`daemon`] | the running agent: rings, signals, reloads |
 //! | [`names`] | what the rules that events name are called |
 //! | [`record`] | what is said on standard output, as JSON lines |
+//! | [`degrade`] | what an operator gives up where it cannot be denied |
 //! | [`fallback`] | finding the rule behind a path without BPF LSM |
 //! | [`detach`] | ending enforcement |
 //! | [`health`] | what is true of the pinned state and the prerequisites |
@@ -31,6 +32,7 @@ pub mod canary;
 pub mod cli;
 pub mod control;
 pub mod daemon;
+pub mod degrade;
 pub mod detach;
 pub mod exit_code;
 pub mod fallback;

@@ -6,6 +6,7 @@ use aegisbpf::{
     canary,
     cli::{self, PolicyCommand},
     daemon::{self, DaemonError, Settings},
+    degrade::Degrade,
     detach::{self, DetachError},
     exit_code::ExitCode,
     health,
@@ -53,6 +54,11 @@ enum Command {
         /// What to do about an operation that a rule denies.
         #[arg(long)]
         mode: ModeArgument,
+        /// Without BPF LSM, enforce the rules about the network and only report
+        /// what rules about these domains speak of: `file,exec=audit`. Without
+        /// this, a policy with such rules is refused there.
+        #[arg(long, value_name = "DOMAINS=audit")]
+        degrade: Option<Degrade>,
     },
     /// Say what is in force and whether everything it needs is there.
     Health {
@@ -85,7 +91,11 @@ enum ModeArgument {
 
 fn main() -> process::ExitCode {
     match Cli::parse().command {
-        Command::Run { policy, mode } => run(policy, mode).into(),
+        Command::Run {
+            policy,
+            mode,
+            degrade,
+        } => run(policy, mode, degrade).into(),
         Command::Health { json } => show_health(json),
         Command::Policy(command) => cli::run(command).into(),
         Command::Detach => end_enforcement().into(),
@@ -102,7 +112,11 @@ fn fail(code: ExitCode, message: &dyn std::fmt::Display) -> ExitCode {
     code
 }
 
-fn run(policy: Option<PathBuf>, mode: ModeArgument) -> ExitCode {
+fn run(policy: Option<PathBuf>, mode: ModeArgument, degrade: Option<Degrade>) -> ExitCode {
+    if degrade.is_some() && matches!(mode, ModeArgument::Audit) {
+        let problem = "`--degrade` is for `--mode enforce`: in audit nothing is denied anyway";
+        return fail(ExitCode::Usage, &problem);
+    }
     let _lock = match take_lock() {
         Ok(lock) => lock,
         Err(code) => return code,
@@ -127,6 +141,7 @@ fn run(policy: Option<PathBuf>, mode: ModeArgument) -> ExitCode {
             ModeArgument::Audit => Mode::Audit,
             ModeArgument::Enforce => Mode::Enforce,
         },
+        degrade: degrade.unwrap_or_default(),
     };
     match runtime.block_on(daemon::run(&settings)) {
         Ok(()) => ExitCode::Ok,

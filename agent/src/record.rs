@@ -34,7 +34,7 @@ pub enum Record<'a> {
         generation: u64,
         /// How many rules.
         rules: usize,
-        /// Why it is the fallback.
+        /// Why something is left to the fallback.
         #[serde(skip_serializing_if = "Option::is_none")]
         fallback_reason: Option<String>,
         /// Rules that the fallback cannot see and that are not audited.
@@ -208,9 +208,9 @@ impl Domains {
 pub const fn state(mode: Mode, mechanism: Mechanism) -> &'static str {
     match (mode, mechanism) {
         (Mode::Off, _) => "off",
-        (_, Mechanism::Tracepoints) => "fallback",
+        (_, Mechanism::Tracepoints) | (Mode::Audit, Mechanism::Cgroup) => "fallback",
         (Mode::Audit, Mechanism::Lsm) => "audit",
-        (Mode::Enforce, Mechanism::Lsm) => "enforce",
+        (Mode::Enforce, Mechanism::Lsm | Mechanism::Cgroup) => "enforce",
     }
 }
 
@@ -229,9 +229,9 @@ pub const fn verdict_name(effect: u8) -> &'static str {
 pub const fn mode_name(mechanism: Mechanism, effect: u8, now: Mode) -> &'static str {
     match mechanism {
         Mechanism::Tracepoints => "fallback",
-        Mechanism::Lsm if effect == Effect::WouldDeny as u8 => "audit",
-        Mechanism::Lsm if effect == Effect::Audit as u8 => state(now, mechanism),
-        Mechanism::Lsm => "enforce",
+        _ if effect == Effect::WouldDeny as u8 => state(Mode::Audit, mechanism),
+        _ if effect == Effect::Audit as u8 => state(now, mechanism),
+        _ => "enforce",
     }
 }
 
@@ -299,7 +299,14 @@ mod tests {
         // Decided before the mode was changed.
         check(Effect::WouldDeny, Mode::Enforce, "audit");
         check(Effect::Deny, Mode::Audit, "enforce");
-        let fallback = mode_name(Mechanism::Tracepoints, Effect::Audit as u8, Mode::Audit);
-        assert_eq!(fallback, "fallback");
+        let check = |mechanism, effect: Effect, now, expected| {
+            assert_eq!(mode_name(mechanism, effect as u8, now), expected);
+        };
+        let fallback = Mechanism::Tracepoints;
+        check(fallback, Effect::Audit, Mode::Audit, "fallback");
+        let degraded = Mechanism::Cgroup;
+        check(degraded, Effect::WouldDeny, Mode::Audit, "fallback");
+        check(degraded, Effect::Audit, Mode::Enforce, "enforce");
+        check(degraded, Effect::Deny, Mode::Enforce, "enforce");
     }
 }

@@ -9,24 +9,26 @@
 
 use std::{fmt::Write as _, io, path::Path};
 
-use aegisbpf_abi::{ABI_VERSION, Active, Domain, Meta, Mode};
+use aegisbpf_abi::{ABI_VERSION, Active, Domain, Meta, Mode, Operation, Operations};
 use thiserror::Error;
 
 use crate::{
-    canary::{self, CanaryError},
+    canary::{self, CanaryError, CanaryObjects},
     control::Refusal,
+    degrade::Degrade,
     exit_code::ExitCode,
     fallback,
     image::{self, Image, ImageError, Modes, Objects, ResolvedSubject},
     kernel::{
         facts::{self, LsmObstacle},
+        hooks::Attachment,
         identify::Kernel,
         pins,
         policy_maps::{PolicyMaps, PolicyMapsError},
         programs::{Attached, Mechanism, Programs, ProgramsError, attached, own_folder},
         tracepoints::Tracepoints,
     },
-    policy::{self, FileObject, Policy, Target, model},
+    policy::{self, Action, FileObject, Policy, Target, model},
     resolve::{ResolveError, Resolver},
 };
 
@@ -50,6 +52,19 @@ pub enum StartError {
         obstacle: LsmObstacle,
         /// All rules.
         rules: Vec<String>,
+    },
+    /// Enforce was asked for, and rules speak of what can be denied by BPF LSM
+    /// only.
+    #[error(
+        "cannot enforce: {obstacle}; rules that would not be enforced: {}; nothing was attached, \
+         or changed; `--mode audit` reports without denying",
+        reasons(rules)
+    )]
+    OnlyByLsm {
+        /// Why there is no BPF LSM.
+        obstacle: LsmObstacle,
+        /// Rules, each with what it needs it for.
+        rules: Vec<(String, &'static str)>,
     },
     /// Neither enforce nor audit is possible.
     #[error("{problem}; nothing was attached, and rules {} are neither enforced nor audited", rules.join(", "))]
@@ -81,6 +96,11 @@ pub enum StartError {
     },
 }
 
+fn reasons(rules: &[(String, &'static str)]) -> String {
+    let named = rules.iter().map(|(rule, why)| format!("{rule} ({why})"));
+    named.collect::<Vec<_>>().join(", ")
+}
+
 fn list(problems: &[(String, ResolveError)]) -> String {
     problems
         .iter()
@@ -96,10 +116,14 @@ impl StartError {
         match self {
             Self::Unresolved(_) | Self::Image(_) | Self::NoRoom(_) => ExitCode::PolicyRefused,
             Self::CannotEnforce { .. }
+            | Self::OnlyByLsm { .. }
             | Self::NoBpf { .. }
             | Self::Canary(_)
             | Self::Programs(
-                ProgramsError::Layout(_) | ProgramsError::NoHook { .. } | ProgramsError::NoContent,
+                ProgramsError::Layout(_)
+                | ProgramsError::NoHook { .. }
+                | ProgramsError::NoContent
+                | ProgramsError::NoCgroup,
             ) => ExitCode::CannotEnforce,
             Self::Programs(ProgramsError::Verifier { .. }) => ExitCode::VerifierRefused,
             Self::Programs(_) | Self::Maps(_) | Self::Io { .. } => ExitCode::Internal,
@@ -136,7 +160,7 @@ pub struct InForce {
     pub active: Active,
     /// What it is.
     pub meta: Meta,
-    /// Pinned hooks; none for tracepoints, which cannot be pinned.
+    /// Pinned hooks; no tracepoints, which cannot be pinned.
     pub attached: Vec<Attached>,
     /// Whether it was there already.
     pub adopted: bool,
@@ -149,6 +173,7 @@ pub struct InForce {
 #[derive(Debug)]
 pub struct Enforcer {
     mode: Mode,
+    degrade: Degrade,
     /// How it sees what happens.
     pub mechanism: Mechanism,
     /// Why it is not the LSM hooks.
@@ -159,9 +184,13 @@ pub struct Enforcer {
 }
 
 /// Bring a policy into force, in place of the one that is, if any.
-pub fn start(policy: Policy, mode: Mode) -> Result<(Enforcer, InForce), StartError> {
+pub fn start(
+    policy: Policy,
+    mode: Mode,
+    degrade: Degrade,
+) -> Result<(Enforcer, InForce), StartError> {
     let nothing_before = folder_in_force()?.is_none();
-    let attempted = attempt(policy, mode);
+    let attempted = attempt(policy, mode, degrade);
     match &attempted {
         Ok(_) => remove_other_programs(),
         // Nothing was in force, so nothing stays.
@@ -174,8 +203,12 @@ pub fn start(policy: Policy, mode: Mode) -> Result<(Enforcer, InForce), StartErr
     attempted
 }
 
-fn attempt(policy: Policy, mode: Mode) -> Result<(Enforcer, InForce), StartError> {
-    let mut enforcer = Enforcer::new(&policy, mode)?;
+fn attempt(
+    policy: Policy,
+    mode: Mode,
+    degrade: Degrade,
+) -> Result<(Enforcer, InForce), StartError> {
+    let mut enforcer = Enforcer::new(&policy, mode, degrade)?;
     let in_force = enforcer.bring_into_force(policy)?;
     Ok((enforcer, in_force))
 }
@@ -209,7 +242,7 @@ fn remove_other_programs() {
 }
 
 impl Enforcer {
-    fn new(policy: &Policy, mode: Mode) -> Result<Self, StartError> {
+    fn new(policy: &Policy, mode: Mode, degrade: Degrade) -> Result<Self, StartError> {
         let rules = || policy.rules.iter().map(|rule| rule.id.clone()).collect();
         facts::bpffs()
             .and_then(|()| facts::programs_load())
@@ -220,6 +253,8 @@ impl Enforcer {
         let obstacle = facts::lsm().err();
         let mechanism = match (&obstacle, mode) {
             (None, _) => Mechanism::Lsm,
+            // The programs that can deny need the kernel's types, too.
+            (Some(_), Mode::Enforce) if facts::has_btf() => Mechanism::Cgroup,
             (Some(obstacle), Mode::Enforce) => {
                 return Err(StartError::CannotEnforce {
                     obstacle: obstacle.clone(),
@@ -230,6 +265,7 @@ impl Enforcer {
         };
         Ok(Self {
             mode,
+            degrade,
             mechanism,
             obstacle,
             programs: Programs::open(mechanism)?,
@@ -240,12 +276,13 @@ impl Enforcer {
 
     /// Bring a policy into force in place of the one that is.
     pub fn bring_into_force(&mut self, policy: Policy) -> Result<InForce, StartError> {
-        let (policy, unseen) = self.in_sight(policy);
+        let (policy, unseen) = self.in_sight(policy)?;
         let image = self.image(&policy)?;
         let meta = self.meta(&image);
         let before = self.maps.active()?;
         let adopted = self.can_adopt(before, &image, &meta);
         let active = if adopted {
+            self.attach_tracepoints(&image)?;
             canary::run(&image.modes, &image.needs)?;
             before
         } else {
@@ -263,19 +300,39 @@ impl Enforcer {
         })
     }
 
-    /// A policy without what cannot be seen here, and the ids of that.
-    fn in_sight(&self, policy: Policy) -> (Policy, Vec<String>) {
-        match self.mechanism {
-            Mechanism::Lsm => (policy, Vec::new()),
-            Mechanism::Tracepoints => fallback::in_sight(policy),
+    /// A policy without what cannot be seen here, and the ids of that; an error
+    /// when it was to be enforced.
+    fn in_sight(&self, policy: Policy) -> Result<(Policy, Vec<String>), StartError> {
+        let obstacle = match (self.mechanism, &self.obstacle) {
+            (Mechanism::Tracepoints, _) => return Ok(fallback::in_sight(policy, |_| true)),
+            (Mechanism::Cgroup, Some(obstacle)) => obstacle,
+            _ => return Ok((policy, Vec::new())),
+        };
+        let named = |rule: &model::Rule| {
+            let why = only_by_lsm(rule, self.degrade)?;
+            Some((rule.id.clone(), why))
+        };
+        let mut rules: Vec<_> = policy.rules.iter().filter_map(named).collect();
+        let of_network = |rule: &model::Rule| rule.target.speaks_of(Domain::Network);
+        if rules.is_empty() && !policy.rules.iter().any(of_network) {
+            // Then nothing at all would be enforced.
+            let given_up = "given up by `--degrade`, and no other rule is left";
+            let all = policy.rules.iter();
+            rules = all.map(|rule| (rule.id.clone(), given_up)).collect();
+        }
+        if rules.is_empty() {
+            Ok(fallback::in_sight(policy, |rule| !of_network(rule)))
+        } else {
+            let obstacle = obstacle.clone();
+            Err(StartError::OnlyByLsm { obstacle, rules })
         }
     }
 
     /// Everything that can be known of a policy without writing it into maps.
     pub fn rehearse(&mut self, policy: &Policy) -> Result<Image, StartError> {
-        let (policy, _) = self.in_sight(policy.clone());
+        let (policy, _) = self.in_sight(policy.clone())?;
         let image = self.image(&policy)?;
-        if self.mechanism == Mechanism::Lsm {
+        if self.mechanism != Mechanism::Tracepoints {
             self.programs.check(&image.needs)?;
         }
         Ok(image)
@@ -285,7 +342,10 @@ impl Enforcer {
         let modes = Modes::for_policy(policy, self.mode);
         canary::prepare()?;
         match self.mechanism {
-            Mechanism::Lsm => self.image_of_objects(policy, modes),
+            Mechanism::Lsm => {
+                let (objects, canary) = self.objects(policy, canary::objects)?;
+                Ok(image::build(policy, &objects, modes, &canary)?)
+            }
             Mechanism::Tracepoints => {
                 let objects = Objects::default();
                 let mut image = image::build(policy, &objects, modes, &canary::names_only())?;
@@ -294,18 +354,43 @@ impl Enforcer {
                 image.needs.operations = image.needs.operations.and(fallback::SEEN);
                 Ok(image)
             }
+            Mechanism::Cgroup => {
+                let objects =
+                    self.objects(&policy.about(Domain::Network), |_| Ok(canary::names_only()))?;
+                let modes = self.degrade.lower(modes);
+                let mut image = image::build(policy, &objects.0, modes, &objects.1)?;
+                image.add_names(fallback::paths(policy).iter().map(AsRef::as_ref));
+                let network = Operations::PEER.with(Operations::LOCAL);
+                let seen = fallback::SEEN.with(network);
+                image.needs.operations = image.needs.operations.and(seen);
+                image.needs.attachment = Attachment::Cgroup;
+                Ok(image)
+            }
         }
     }
 
-    fn image_of_objects(&mut self, policy: &Policy, modes: Modes) -> Result<Image, StartError> {
+    /// What a policy speaks of, and the canary's objects.
+    fn objects(
+        &mut self,
+        policy: &Policy,
+        canary: impl FnOnce(&mut Resolver<'_>) -> Result<CanaryObjects, CanaryError>,
+    ) -> Result<(Objects, CanaryObjects), StartError> {
         let mut kernel = Kernel::new(&mut self.programs)?;
         let mut resolver = Resolver::new(&mut kernel).map_err(|source| StartError::Io {
             what: "cannot read the mount table",
             source,
         })?;
-        let canary = canary::objects(&mut resolver)?;
+        let canary = canary(&mut resolver)?;
         let objects = resolve(policy, OWN.iter().map(Path::new), &mut resolver)?;
-        Ok(image::build(policy, &objects, modes, &canary)?)
+        Ok((objects, canary))
+    }
+
+    /// Those of what is audited without BPF LSM: they end with the agent.
+    fn attach_tracepoints(&mut self, image: &Image) -> Result<(), StartError> {
+        if self.mechanism != Mechanism::Lsm {
+            self.tracepoints.attach(&mut self.programs, &image.modes)?;
+        }
+        Ok(())
     }
 
     fn meta(&self, image: &Image) -> Meta {
@@ -325,7 +410,7 @@ impl Enforcer {
     /// it should be.
     fn can_adopt(&self, active: Active, image: &Image, meta: &Meta) -> bool {
         let hooks = self.programs.folder().links().unwrap_or_default();
-        self.mechanism == Mechanism::Lsm
+        self.mechanism != Mechanism::Tracepoints
             && active != Active::NONE
             && active == image.active(active.generation())
             && image
@@ -348,10 +433,10 @@ impl Enforcer {
         let active = image.active(next);
         self.maps.fill(active, image, meta)?;
         self.maps.verify(active, image, meta)?;
-        match self.mechanism {
-            Mechanism::Lsm => self.programs.attach(&image.needs)?,
-            Mechanism::Tracepoints => self.tracepoints.attach(&mut self.programs, &image.modes)?,
+        if self.mechanism != Mechanism::Tracepoints {
+            self.programs.attach(&image.needs)?;
         }
+        self.attach_tracepoints(image)?;
         self.maps.activate(active)?;
         if let Err(problem) = canary::run(&image.modes, &image.needs) {
             self.maps.activate(before)?;
@@ -363,6 +448,24 @@ impl Enforcer {
         }
         self.programs.detach_all_but(&image.needs)?;
         Ok(active)
+    }
+}
+
+/// Why a rule cannot be enforced without BPF LSM, unless it was given up.
+fn only_by_lsm(rule: &model::Rule, degrade: Degrade) -> Option<&'static str> {
+    match &rule.target {
+        Target::Network { operations, .. } if operations.has(Operation::Listen) => {
+            Some("listen: no program on a cgroup is asked about that")
+        }
+        Target::Network { .. } if rule.action == Action::Kill => {
+            Some("kill: no program on a cgroup can do that")
+        }
+        Target::Network { .. } => None,
+        Target::File { .. } if degrade.allows(Domain::File) => None,
+        Target::Exec(_) if degrade.allows(Domain::Exec) => None,
+        Target::File { .. } => Some("file: `--degrade file=audit` reports it instead"),
+        Target::Exec(_) => Some("exec: `--degrade exec=audit` reports it instead"),
+        Target::Kernel { .. } => Some("kernel"),
     }
 }
 

@@ -271,7 +271,7 @@ impl Builder<'_> {
     fn start(&mut self) {
         let action = Action::Spawn {
             name: AGENT.into(),
-            argv: self.adapter.start(Mode::Enforce),
+            argv: self.adapter.start(Mode::Enforce, &[]),
             ready: self.adapter.ready(),
             deadline_ms: DEADLINE_MS,
         };

@@ -18,7 +18,7 @@ mod without_agent;
 use harness_proto::{Action, Exit};
 use scenarios::{
     Expect, Mode, Scenario, Setup, StartExpect, Step,
-    schema::{LinksExpect, Lost, PauseSignal, ReloadExpect, Ring, SignalName},
+    schema::{Degraded, LinksExpect, Lost, PauseSignal, ReloadExpect, Ring, SignalName},
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -100,7 +100,8 @@ struct Expansion<'a> {
     ended: Option<String>,
     /// It was ready at some time and has not been detached since.
     attached: bool,
-    last_mode: Mode,
+    /// How it was started.
+    last_start: (Mode, Vec<Degraded>),
 }
 
 impl<'a> Expansion<'a> {
@@ -115,7 +116,7 @@ impl<'a> Expansion<'a> {
             running: None,
             ended: None,
             attached: false,
-            last_mode: Mode::Enforce,
+            last_start: (Mode::Enforce, Vec::new()),
         }
     }
 
@@ -148,10 +149,14 @@ impl<'a> Expansion<'a> {
         match step {
             Step::Start {
                 mode,
+                degrade,
                 without,
                 raw_policy,
                 expect,
-            } => self.start(*mode, &self.policy(without, raw_policy.as_deref()), expect)?,
+            } => {
+                let policy = self.policy(without, raw_policy.as_deref());
+                self.start((*mode, degrade), &policy, expect)?;
+            }
             Step::Reload {
                 without,
                 raw_policy,
@@ -234,7 +239,7 @@ impl<'a> Expansion<'a> {
 
     fn start(
         &mut self,
-        mode: Mode,
+        (mode, degrade): (Mode, &[Degraded]),
         policy: &PolicyFile,
         expect: &StartExpect,
     ) -> Result<(), &'static str> {
@@ -248,7 +253,7 @@ impl<'a> Expansion<'a> {
                 }
                 self.running = Some(name.clone());
                 self.attached = true;
-                self.last_mode = mode;
+                self.last_start = (mode, degrade.to_vec());
                 Expectation::Ready {
                     verifier_exit: self.adapter.verifier_exit(),
                 }
@@ -260,7 +265,7 @@ impl<'a> Expansion<'a> {
         };
         let action = Action::Spawn {
             name,
-            argv: self.adapter.start(mode),
+            argv: self.adapter.start(mode, degrade),
             ready: self.adapter.ready(),
             deadline_ms: READY_MS,
         };
@@ -411,7 +416,8 @@ impl<'a> Expansion<'a> {
         let put = if self.running.is_some() {
             self.reload(&empty, ReloadExpect::Applied)
         } else {
-            self.start(self.last_mode, &empty, &StartExpect::Ready)
+            let (mode, degrade) = self.last_start.clone();
+            self.start((mode, &degrade), &empty, &StartExpect::Ready)
         };
         debug_assert_eq!(put, Ok(()), "both are possible in these states");
     }

@@ -114,6 +114,16 @@ pub enum Mode {
     Audit,
 }
 
+/// A domain that can be audited instead of enforced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Degraded {
+    /// Files and folders.
+    File,
+    /// Programs.
+    Exec,
+}
+
 /// One step of a scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "do", deny_unknown_fields)]
@@ -122,6 +132,9 @@ pub enum Step {
     Start {
         /// The mode.
         mode: Mode,
+        /// Domains that may be audited where they cannot be enforced.
+        #[serde(default)]
+        degrade: Vec<Degraded>,
         /// Ids of rules to leave out of the policy.
         #[serde(default)]
         without: Vec<String>,

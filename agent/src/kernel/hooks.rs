@@ -1,4 +1,5 @@
-//! Which hooks decide about which operations. A hook is attached only when a
+//! Which hooks decide about which operations: of LSM, or of the cgroup at the
+//! root. A hook is attached only when a
 //! rule needs it: each costs something on every call.
 
 use aegisbpf_abi::{
@@ -10,19 +11,31 @@ use aegisbpf_abi::{
     Operations,
 };
 
-/// A program on an LSM hook.
+/// A program on a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hook {
     /// The program.
     pub name: &'static str,
     /// The kernel's name for the hook, which most programs have as well.
     pub hook: &'static str,
+    /// Where it is.
+    pub attachment: Attachment,
     /// It is about the content of files.
     pub content: bool,
     /// The operations it decides about.
     pub operations: Operations,
     /// What happens on a kernel that lacks it.
     pub absence: Absence,
+}
+
+/// Where a hook is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Attachment {
+    /// In LSM.
+    #[default]
+    Lsm,
+    /// On the cgroup at the root, for kernels without BPF LSM.
+    Cgroup,
 }
 
 /// What it means that a kernel lacks a hook.
@@ -44,6 +57,7 @@ const fn hook(name: &'static str, operations: &[Operation]) -> Hook {
     Hook {
         name,
         hook: name,
+        attachment: Attachment::Lsm,
         content: false,
         operations: set,
         absence: Absence::Refuse,
@@ -65,8 +79,15 @@ const fn content(name: &'static str, hook_name: &'static str, operation: Operati
     }
 }
 
+const fn on_cgroup(name: &'static str, operation: Operation) -> Hook {
+    Hook {
+        attachment: Attachment::Cgroup,
+        ..hook(name, &[operation])
+    }
+}
+
 /// All of them, in the order in which they are attached.
-pub const HOOKS: [Hook; 38] = [
+pub const HOOKS: [Hook; 44] = [
     hook("file_open", &[Read, Write, RawDevice]),
     hook("file_permission", &[HeldRead, HeldWrite]),
     hook("inode_create", &[Create]),
@@ -108,6 +129,12 @@ pub const HOOKS: [Hook; 38] = [
     hook("sb_umount", &[Mount]),
     hook("sb_pivotroot", &[Mount]),
     hook("userns_create", &[UserNamespace]),
+    on_cgroup("cgroup_connect4", Connect),
+    on_cgroup("cgroup_connect6", Connect),
+    on_cgroup("cgroup_sendmsg4", Send),
+    on_cgroup("cgroup_sendmsg6", Send),
+    on_cgroup("cgroup_bind4", Bind),
+    on_cgroup("cgroup_bind6", Bind),
 ];
 
 /// The hooks that keep the folders above a place where they are.
@@ -123,6 +150,8 @@ const MISSING_GUARDS: [&str; 4] = [
 /// What a policy needs hooks for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs {
+    /// Where its hooks are.
+    pub attachment: Attachment,
     /// The operations that its rules speak of.
     pub operations: Operations,
     /// It holds places in enforce.
@@ -136,7 +165,7 @@ pub struct Needs {
 impl Needs {
     /// Whether a hook is needed.
     pub fn need(&self, hook: &Hook) -> bool {
-        if hook.content && !self.contents {
+        if hook.attachment != self.attachment || (hook.content && !self.contents) {
             return false;
         }
         !hook.operations.and(self.operations).is_empty()
@@ -193,6 +222,23 @@ mod tests {
             ..Needs::default()
         };
         assert_eq!(needed(reading), ["file_open"]);
+    }
+
+    #[test]
+    fn on_the_cgroup_there_are_hooks_for_peers_and_local_addresses_only() {
+        let needs = |operations| Needs {
+            attachment: Attachment::Cgroup,
+            operations,
+            ..Needs::default()
+        };
+        let network = Operations::PEER.with(Bind.alone());
+        assert_eq!(needed(needs(network)).len(), 6);
+        assert_eq!(
+            needed(needs(Connect.alone())),
+            ["cgroup_connect4", "cgroup_connect6"]
+        );
+        let others = Operations::FILE.with(Operations::EXEC).with(Listen.alone());
+        assert!(needed(needs(others)).is_empty());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::{
     btf::{Btf, BtfError, CONTENT_FUNCTIONS},
-    hooks::Hook,
+    hooks::{Attachment, Hook},
 };
 
 /// Why the kernel's types cannot be used.
@@ -198,7 +198,8 @@ pub fn look_up(bytes: &[u8], hooks: &[Hook]) -> Result<Layout, LayoutError> {
     let missing_hooks = hooks
         .iter()
         .filter(|hook| {
-            btf.parameters(&function(hook.hook)).is_none() || (hook.content && !has_helper)
+            hook.attachment == Attachment::Lsm
+                && (btf.parameters(&function(hook.hook)).is_none() || (hook.content && !has_helper))
         })
         .map(|hook| hook.name)
         .collect();

@@ -4,14 +4,14 @@
 //! They are attached and stay attached while policies come and go in their
 //! maps. Another version of the agent loads its own beside them.
 
-use std::{io, path::PathBuf};
+use std::{fs::File, io, path::PathBuf};
 
 use aegisbpf_abi::{ABI_VERSION, names};
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, Endianness,
     pin::PinError,
     programs::{
-        Lsm, Program, ProgramError, RawTracePoint,
+        CgroupAttachMode, CgroupSockAddr, Lsm, Program, ProgramError, RawTracePoint,
         links::{FdLink, LinkError, PinnedLink},
     },
 };
@@ -21,12 +21,15 @@ use thiserror::Error;
 use super::{
     chain::chain,
     facts,
-    hooks::{self, Absence, HOOKS, Hook, Needs},
+    hooks::{self, Absence, Attachment, HOOKS, Hook, Needs},
     layout::{self, LayoutError},
     outer_maps,
     pins::{self, Folder},
 };
-use crate::hex;
+use crate::{
+    hex,
+    resolve::{self, ResolveError},
+};
 
 /// The BPF object, built before the agent.
 const OBJECT: &[u8] = aya::include_bytes_aligned!(env!("AEGISBPF_BPF_OBJECT"));
@@ -43,6 +46,9 @@ pub enum Mechanism {
     Lsm,
     /// Tracepoints: they can only report.
     Tracepoints,
+    /// The cgroup at the root, where peers and local addresses can be denied;
+    /// tracepoints for what may be audited instead.
+    Cgroup,
 }
 
 impl Mechanism {
@@ -51,6 +57,7 @@ impl Mechanism {
         match self {
             Self::Lsm => 1,
             Self::Tracepoints => 2,
+            Self::Cgroup => 3,
         }
     }
 
@@ -59,6 +66,7 @@ impl Mechanism {
         match number {
             1 => Some(Self::Lsm),
             2 => Some(Self::Tracepoints),
+            3 => Some(Self::Cgroup),
             _ => None,
         }
     }
@@ -84,6 +92,9 @@ pub enum ProgramsError {
          later, with CONFIG_IMA); rules with `sha256` need it, `path` does not"
     )]
     NoContent,
+    /// Nothing to attach to.
+    #[error("{}", ResolveError::NoCgroups)]
+    NoCgroup,
     /// The verifier refused a program.
     #[error("the verifier refused program {program}: {source}\n{log}")]
     Verifier {
@@ -169,7 +180,7 @@ impl Programs {
             source,
         })?;
         let (btf, layout) = match mechanism {
-            Mechanism::Lsm => {
+            Mechanism::Lsm | Mechanism::Cgroup => {
                 let bytes = read_btf()?;
                 (Some(parse_btf(&bytes)?), layout::look_up(&bytes, &HOOKS)?)
             }
@@ -193,7 +204,7 @@ impl Programs {
         for name in names::policy_map::ALL {
             loader.map_pin_path(name, folder.map(name));
         }
-        if mechanism == Mechanism::Tracepoints {
+        if mechanism != Mechanism::Lsm {
             loader.map_max_entries(IN_FLIGHT, IN_FLIGHT_CALLS);
         }
         Ok(Self {
@@ -244,6 +255,10 @@ impl Programs {
             if self.lacks(hook) || pinned.iter().any(|name| name == hook.name) {
                 continue;
             }
+            if hook.attachment == Attachment::Cgroup {
+                self.attach_to_cgroup(hook)?;
+                continue;
+            }
             let btf = match &mut btf {
                 Some(btf) => btf,
                 none => none.insert(parse_btf(&read_btf()?)?),
@@ -268,9 +283,33 @@ impl Programs {
         // The link keeps what it needs. Before 5.12 the kernel attaches a
         // program once only, so that the next time it must be loaded again.
         program.unload().map_err(attach_error)?;
+        self.pin(hook, FdLink::from(link))
+    }
+
+    fn attach_to_cgroup(&mut self, hook: &Hook) -> Result<(), ProgramsError> {
+        let root = cgroup_root()?;
+        let name = hook.name;
+        let program: &mut CgroupSockAddr = program(&mut self.object, name)?;
+        program.load().map_err(|error| load_error(name, error))?;
+        let attach_error = |source| ProgramsError::Attach {
+            program: name.to_owned(),
+            source,
+        };
+        // Of links there can be several on a cgroup, whatever this says.
+        let attached = program.attach(root, CgroupAttachMode::Single);
+        let id = attached.map_err(attach_error)?;
+        let link = program.take_link(id).map_err(attach_error)?;
+        program.unload().map_err(attach_error)?;
+        let link = FdLink::try_from(link).map_err(|source| ProgramsError::Link {
+            program: name.to_owned(),
+            source,
+        })?;
+        self.pin(hook, link)
+    }
+
+    fn pin(&self, hook: &Hook, link: FdLink) -> Result<(), ProgramsError> {
         let path = self.folder.link(hook.name);
-        FdLink::from(link)
-            .pin(&path)
+        link.pin(&path)
             .map(drop)
             .map_err(|source| ProgramsError::Pin { path, source })
     }
@@ -331,6 +370,21 @@ pub fn attached(folder: &Folder) -> Result<Vec<Attached>, ProgramsError> {
             })
         })
         .collect()
+}
+
+/// The cgroup at the root of the v2 hierarchy, wherever that is mounted.
+fn cgroup_root() -> Result<File, ProgramsError> {
+    let mounts = File::open("/proc/self/mountinfo").and_then(io::read_to_string);
+    let mounts = resolve::mounts(&mounts.map_err(|source| ProgramsError::Io {
+        what: "cannot read the mount table".into(),
+        source,
+    })?);
+    let root = mounts.into_iter().find(|mount| mount.kind == "cgroup2");
+    let root = root.ok_or(ProgramsError::NoCgroup)?.point;
+    File::open(&root).map_err(|source| ProgramsError::Io {
+        what: format!("cannot open {}", root.display()),
+        source,
+    })
 }
 
 fn read_btf() -> Result<Vec<u8>, ProgramsError> {

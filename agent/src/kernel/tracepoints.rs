@@ -73,10 +73,10 @@ pub struct Tracepoints {
 }
 
 impl Tracepoints {
-    /// Attach those of every domain that has a mode.
+    /// Attach those of every domain that is audited.
     pub fn attach(&mut self, programs: &mut Programs, modes: &Modes) -> Result<(), ProgramsError> {
         for (name, category, tracepoint, domain, may_be_missing) in TRACEPOINTS {
-            if modes.of(domain) == Mode::Off || self.attached.contains(&tracepoint) {
+            if modes.of(domain) != Mode::Audit || self.attached.contains(&tracepoint) {
                 continue;
             }
             let program: &mut TracePoint = program(&mut programs.object, name)?;

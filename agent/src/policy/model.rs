@@ -22,6 +22,18 @@ pub struct Policy {
     pub never_deny: Vec<AbsolutePath>,
 }
 
+impl Policy {
+    /// The same with the rules of one domain only.
+    pub fn about(&self, domain: Domain) -> Self {
+        let mut rules = self.rules.clone();
+        rules.retain(|rule| rule.target.speaks_of(domain));
+        Self {
+            rules,
+            never_deny: self.never_deny.clone(),
+        }
+    }
+}
+
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {

@@ -4,7 +4,10 @@ mod policy;
 mod vocabulary;
 
 use harness_proto::{Decided, Exit};
-use scenarios::{Mode, schema::Ring};
+use scenarios::{
+    Mode,
+    schema::{Degraded, Ring},
+};
 use serde_json::{Value, json};
 
 use super::{Adapter, Ledger, PolicyFile, Reload, Rules, Vocabulary};
@@ -53,12 +56,21 @@ impl Adapter for AegisBpf {
         policy::write(rules)
     }
 
-    fn start(&self, mode: Mode) -> Vec<String> {
+    fn start(&self, mode: Mode, degrade: &[Degraded]) -> Vec<String> {
         let mode = match mode {
             Mode::Enforce => "enforce",
             Mode::Audit => "audit",
         };
-        words(&[EXECUTABLE, "run", "--policy", POLICY, "--mode", mode])
+        let mut command = words(&[EXECUTABLE, "run", "--policy", POLICY, "--mode", mode]);
+        let domains = degrade.iter().map(|domain| match domain {
+            Degraded::File => "file",
+            Degraded::Exec => "exec",
+        });
+        let domains = domains.collect::<Vec<_>>().join(",");
+        if !domains.is_empty() {
+            command.push(format!("--degrade={domains}=audit"));
+        }
+        command
     }
 
     fn ready(&self) -> Value {

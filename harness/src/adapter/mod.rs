@@ -6,7 +6,10 @@ mod null;
 pub mod vocabulary;
 
 use harness_proto::{Blank, Decided, Exit};
-use scenarios::{Mode, Rule, schema::Ring};
+use scenarios::{
+    Mode, Rule,
+    schema::{Degraded, Ring},
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -29,8 +32,9 @@ pub trait Adapter: Send + Sync {
     /// The rules in its own language. No rules make a valid policy that denies
     /// nothing.
     fn policy(&self, rules: &Rules<'_>) -> PolicyFile;
-    /// The command that runs it in the foreground, writing JSON lines.
-    fn start(&self, mode: Mode) -> Vec<String>;
+    /// The command that runs it in the foreground, writing JSON lines. `degrade`
+    /// may be audited where it cannot be enforced.
+    fn start(&self, mode: Mode, degrade: &[Degraded]) -> Vec<String>;
     /// What the line that says it is ready holds.
     fn ready(&self) -> Value;
     /// How it is told that its policy has changed, and what it answers.

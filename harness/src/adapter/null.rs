@@ -3,7 +3,10 @@
 //! [`crate::expand::expand_without_agent`] starts nothing.
 
 use harness_proto::Exit;
-use scenarios::{Mode, schema::Ring};
+use scenarios::{
+    Mode,
+    schema::{Degraded, Ring},
+};
 use serde_json::{Value, json};
 
 use super::{Adapter, Ledger, PolicyFile, Reload, Rules, Vocabulary};
@@ -34,7 +37,7 @@ impl Adapter for Null {
         PolicyFile::default()
     }
 
-    fn start(&self, _: Mode) -> Vec<String> {
+    fn start(&self, _: Mode, _: &[Degraded]) -> Vec<String> {
         Vec::new()
     }
 

@@ -160,7 +160,7 @@ impl Builder<'_> {
         self.push(Phase::Setup, policy, Expectation::Done(Blame::Harness));
         let start = Action::Spawn {
             name: AGENT.into(),
-            argv: self.adapter.start(Mode::Enforce),
+            argv: self.adapter.start(Mode::Enforce, &[]),
             ready: self.adapter.ready(),
             deadline_ms: DEADLINE_MS,
         };

@@ -36,7 +36,7 @@ impl Expansion<'_> {
                 signal: reload.signal,
                 within_us,
                 seed,
-                argv: self.adapter.start(self.last_mode),
+                argv: self.adapter.start(self.last_start.0, &self.last_start.1),
                 ready: self.adapter.ready(),
             },
         };

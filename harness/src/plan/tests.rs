@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use harness_proto::Exit;
 use kernel_matrix::{BootMode, Capability, Tier};
-use scenarios::{Mode, Scenario};
+use scenarios::{Mode, Scenario, schema::Degraded};
 use serde_json::{Value, json};
 
 use super::{Decision, Filter, Plan, PlanKernel, select};
@@ -31,7 +31,7 @@ impl Adapter for Mute {
     fn policy(&self, _: &Rules<'_>) -> PolicyFile {
         PolicyFile::default()
     }
-    fn start(&self, _: Mode) -> Vec<String> {
+    fn start(&self, _: Mode, _: &[Degraded]) -> Vec<String> {
         Vec::new()
     }
     fn ready(&self) -> Value {
