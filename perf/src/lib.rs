@@ -2,9 +2,11 @@
 //!
 //! | module | holds |
 //! | --- | --- |
+//! | [`compare`] | two agents in one boot: what became dearer |
 //! | [`count`] | counted instructions: figures, spread, bounds, tables |
 //! | [`summary`] | the median and percentiles of a set of measurements |
 
+pub mod compare;
 pub mod count;
 pub mod summary;
 

@@ -6,15 +6,13 @@ use harness_proto::Facts;
 use kernel_matrix::Capability;
 use thiserror::Error;
 
-use super::{
-    CountProgram, Reading,
-    reading::{self, ReadingError},
-};
+use super::reading::ReadingError;
 use crate::{
     boot::{BootFailure, Greeted, check_facts, greet},
+    expectation::Program,
     judge::{Evidence, judge},
     outcome::Outcome,
-    session::{Start, drive},
+    session::{Start, Transcript, drive},
     vm::{BootSpec, Hypervisor},
 };
 
@@ -44,15 +42,16 @@ pub struct Boot<'a> {
     /// What the guest calls the program.
     pub name: &'a str,
     /// What the guest does.
-    pub program: &'a CountProgram,
+    pub program: &'a Program,
     /// What the matrix says of the kernel.
     pub capabilities: &'a BTreeSet<Capability>,
     /// Is told why a boot that died before user space is tried once more.
     pub retried: &'a dyn Fn(&str),
 }
 
-/// Boot a machine, run the program in it, and read what was counted.
-pub fn count(boot: &Boot<'_>) -> Result<(Facts, Reading), CountError> {
+/// Boot a machine, run the program in it, and return what was said once all of
+/// it came to what it had to.
+pub fn count(boot: &Boot<'_>) -> Result<(Facts, Transcript), CountError> {
     let Boot {
         hypervisor,
         spec,
@@ -74,16 +73,16 @@ pub fn count(boot: &Boot<'_>) -> Result<(Facts, Reading), CountError> {
     } = greeted.map_err(CountError::Boot)?;
     check_facts(&facts, boot.capabilities).map_err(CountError::Judged)?;
     let start = Start::fresh(name.to_owned()).map_err(|error| host(&error))?;
-    let transcript = drive(&mut *machine, &start, &program.program);
+    let transcript = drive(&mut *machine, &start, program);
     let console = machine.end().map_err(|error| host(&error))?;
     let outcome = judge(Evidence {
-        program: &program.program,
+        program,
         nonce: &start.nonce,
         transcript: &transcript,
         console: &console,
     });
     match outcome {
-        Outcome::Passed => Ok((facts, reading::read(program, &transcript)?)),
+        Outcome::Passed => Ok((facts, transcript)),
         other => Err(CountError::Judged(other)),
     }
 }

@@ -12,8 +12,8 @@ pub mod program;
 pub mod reading;
 
 pub use machine::{Boot, CountError, count};
-pub use program::{CountProgram, Request};
-pub use reading::Reading;
+pub use program::{CompareProgram, CountProgram, Request};
+pub use reading::{Reading, read, read_counts};
 
 #[cfg(test)]
 mod tests;

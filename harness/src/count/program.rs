@@ -122,8 +122,8 @@ pub fn program(adapter: &dyn Adapter, request: &Request) -> CountProgram {
     builder.probes(Phase::Control, &Expect::Allowed);
     builder.count(Subject::None);
 
-    let rules = rules(request.rules);
-    let agent_hooks = builder.agent(&rules.iter().collect::<Vec<_>>());
+    builder.policy(&rules(request.rules).iter().collect::<Vec<_>>());
+    let agent_hooks = builder.agent(Subject::Agent);
     builder.probes(Phase::Release, &Expect::Allowed);
     let null_hooks = builder.null_lsm();
     builder.count(Subject::None);
@@ -137,6 +137,60 @@ pub fn program(adapter: &dyn Adapter, request: &Request) -> CountProgram {
     }
 }
 
+/// A program that compares two agents, and where in it the figures are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompareProgram {
+    /// For the guest and the judge.
+    pub program: Program,
+    /// The indices of the actions that count.
+    pub counts: Vec<(Subject, usize)>,
+}
+
+/// Build a program in which each of two executables is the agent twice, in the
+/// order base, head, head, base, so that what changes in the course of a boot
+/// falls on both alike.
+///
+/// # Panics
+/// When the adapter's agent has no executable: there is nothing to exchange.
+pub fn comparison(
+    adapter: &dyn Adapter,
+    request: &Request,
+    (base, head): (&str, &str),
+) -> CompareProgram {
+    let executable = adapter.executable().expect("two executables to compare");
+    let mut builder = Builder {
+        adapter,
+        request,
+        actions: Vec::new(),
+        counts: Vec::new(),
+    };
+    let rules_count = request.rules.to_string();
+    builder.run(
+        &[WORKLOAD_PATH, "populate", &rules_count],
+        FailCode::ProbeBroken,
+    );
+    builder.probes(Phase::Control, &Expect::Allowed);
+    builder.count(Subject::None);
+    builder.policy(&rules(request.rules).iter().collect::<Vec<_>>());
+    for subject in [Subject::Base, Subject::Agent, Subject::Agent, Subject::Base] {
+        let from = if subject == Subject::Base { base } else { head };
+        let copy = Action::Copy {
+            from: from.into(),
+            to: executable.into(),
+        };
+        builder.push(Phase::Setup, copy, Expectation::Done(Blame::Harness));
+        builder.agent(subject);
+        builder.probes(Phase::Release, &Expect::Allowed);
+    }
+    builder.count(Subject::None);
+    CompareProgram {
+        program: Program {
+            actions: builder.actions,
+        },
+        counts: builder.counts,
+    }
+}
+
 struct Builder<'a> {
     adapter: &'a dyn Adapter,
     request: &'a Request,
@@ -145,8 +199,7 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// Returns where the hooks are listed.
-    fn agent(&mut self, rules: &[&Rule]) -> usize {
+    fn policy(&mut self, rules: &[&Rule]) {
         let PolicyFile { content, blanks } = self.adapter.policy(&Rules {
             rules: rules.to_vec(),
             never_deny: &[],
@@ -158,6 +211,10 @@ impl Builder<'_> {
             blanks,
         };
         self.push(Phase::Setup, policy, Expectation::Done(Blame::Harness));
+    }
+
+    /// Returns where the hooks are listed.
+    fn agent(&mut self, subject: Subject) -> usize {
         let start = Action::Spawn {
             name: AGENT.into(),
             argv: self.adapter.start(Mode::Enforce, &[]),
@@ -171,7 +228,7 @@ impl Builder<'_> {
         let denied = Expect::Denied(Errno::EPERM);
         self.probes(Phase::Steps, &denied);
         let hooks = self.run(&[NULL_LSM_PATH, "list", HOOKS_FILE], FailCode::ProbeBroken);
-        self.count(Subject::Agent);
+        self.count(subject);
         self.probes(Phase::Steps, &denied);
         self.end(AGENT, SIGTERM, self.adapter.terminated());
         let detach = self.adapter.detach();

@@ -62,15 +62,19 @@ pub fn read(program: &CountProgram, transcript: &Transcript) -> Result<Reading, 
             null: null.hooks,
         });
     }
-    let counts = program
-        .counts
-        .iter()
-        .map(|&(subject, index)| Ok((subject, printed(transcript, index, "counts")?)))
-        .collect::<Result<_, ReadingError>>()?;
     Ok(Reading {
         hooks: agent.hooks,
-        counts,
+        counts: read_counts(&program.counts, transcript)?,
     })
+}
+
+/// The counts at these actions of a transcript that has been judged.
+pub fn read_counts(
+    counts: &[(Subject, usize)],
+    transcript: &Transcript,
+) -> Result<Vec<(Subject, Counts)>, ReadingError> {
+    let read = |&(subject, index): &_| Ok((subject, printed(transcript, index, "counts")?));
+    counts.iter().map(read).collect()
 }
 
 fn printed<T: DeserializeOwned>(

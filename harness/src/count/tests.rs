@@ -241,7 +241,7 @@ fn a_boot_that_dies_before_user_space_is_tried_once_more() {
         hypervisor: &FakeHypervisor::new([death(), death()]),
         spec: &spec(),
         name: "count",
-        program: &program,
+        program: &program.program,
         capabilities: &std::collections::BTreeSet::new(),
         retried: &|why| told.borrow_mut().push(why.to_owned()),
     });

@@ -168,7 +168,8 @@ impl KernelReport {
 }
 
 impl CalibrationReport {
-    fn new(plan: &CountPlan, counts: &[(Subject, Counts)]) -> Result<Self, ReportError> {
+    /// Of all counts of one boot.
+    pub(crate) fn new(plan: &CountPlan, counts: &[(Subject, Counts)]) -> Result<Self, ReportError> {
         let all = || counts.iter().map(|(_, counts)| &counts.loop_rounds);
         if all().any(|rounds| rounds.len() < LEAST_ROUNDS) {
             return Err(ReportError::NotCalibrated);
@@ -206,17 +207,7 @@ impl OperationReport {
         counts: &[(Subject, Counts)],
         limits: &Limits,
     ) -> Result<Self, ReportError> {
-        let figure = |subject| {
-            let rounds: Vec<&[Round]> = counts
-                .iter()
-                .filter(|(counted, _)| *counted == subject)
-                .map(|(_, counts)| rounds_of(planned.operation, counts))
-                .collect();
-            Figure::of(planned, &rounds).ok_or(ReportError::Short {
-                operation: planned.operation,
-                subject,
-            })
-        };
+        let figure = |subject| figure_of(planned, subject, counts);
         let none = figure(Subject::None)?;
         let null_lsm = figure(Subject::NullLsm)?;
         let agent = figure(Subject::Agent)?;
@@ -238,6 +229,23 @@ impl OperationReport {
             verdict: verdict(&agent_added, spread_percent, limits),
         })
     }
+}
+
+/// What an operation took while a subject was in force.
+pub(crate) fn figure_of(
+    planned: Planned,
+    subject: Subject,
+    counts: &[(Subject, Counts)],
+) -> Result<Figure, ReportError> {
+    let rounds: Vec<&[Round]> = counts
+        .iter()
+        .filter(|(counted, _)| *counted == subject)
+        .map(|(_, counts)| rounds_of(planned.operation, counts))
+        .collect();
+    Figure::of(planned, &rounds).ok_or(ReportError::Short {
+        operation: planned.operation,
+        subject,
+    })
 }
 
 /// None when it was not counted.

@@ -11,6 +11,8 @@ pub enum Subject {
     NullLsm,
     /// The agent that is measured.
     Agent,
+    /// The agent that it is compared with.
+    Base,
 }
 
 impl fmt::Display for Subject {
@@ -19,6 +21,7 @@ impl fmt::Display for Subject {
             Self::None => "no agent",
             Self::NullLsm => "the null LSM",
             Self::Agent => "the agent",
+            Self::Base => "the agent that it is compared with",
         })
     }
 }

@@ -108,21 +108,30 @@ pub fn run(args: Args) -> Result<ExitCode> {
 /// Takes no lock: cargo has its own on each folder below `target_dir`.
 pub fn build(options: &Options) -> Result<Artifacts> {
     let stages = Stages::new("build");
-    let bpf_object = build_bpf(options)?;
-    cargo(&stages, "agent", &command::agent(options, &bpf_object))?;
+    let agent = build_agent(options)?;
     cargo(&stages, "guest", &command::guest(options))?;
     let executable = |name| {
         let path = command::executable(options, name);
         must_exist(&path).map(|()| path)
     };
     Ok(Artifacts {
-        agent: executable("aegisbpf")?,
+        agent,
         guest_runner: executable("guest-runner")?,
         probe: executable("probe")?,
         workload: executable("workload")?,
         null_lsm: executable("null-lsm")?,
-        bpf_object,
+        bpf_object: command::bpf_object(options),
     })
+}
+
+/// Builds the agent alone, with its BPF object inside.
+pub fn build_agent(options: &Options) -> Result<PathBuf> {
+    let stages = Stages::new("build");
+    let bpf_object = build_bpf(options)?;
+    cargo(&stages, "agent", &command::agent(options, &bpf_object))?;
+    let agent = command::executable(options, "aegisbpf");
+    must_exist(&agent)?;
+    Ok(agent)
 }
 
 /// Builds the BPF object alone, which the agent needs to compile at all.

@@ -1,67 +1,94 @@
 //! `cargo xtask perf count`: guest instructions per operation.
 
-mod args;
-mod kernel;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use harness::{
     Adapter as _, AegisBpf,
-    count::{CountProgram, Request, program},
+    count::{self, Request, program},
     initramfs::{self, GuestFiles},
     interrupt::Interrupt,
 };
 use harness_proto::count::{NULL_LSM_PATH, WORKLOAD_PATH};
 use kernel_matrix::{Kernel, Matrix, Store, cache};
 use perf::count::{
-    Bounds, CountReport, Verdict,
+    Bounds, CountReport, KernelReport, Verdict,
     report::{NotCounted, SCHEMA_VERSION},
     table,
 };
 
-pub(super) use args::Args;
-
+use super::{
+    args::Counting,
+    bench::{Bench, PROGRAM},
+};
 use crate::{
-    build::{self, Artifacts},
+    build,
     exit_code::{ExitCode, OrExit as _},
     output,
     progress::Stages,
     setup, single, workspace,
 };
 
-/// What the guest calls the program.
-const PROGRAM: &str = "count";
+/// Count guest instructions per operation: without an agent, with programs that
+/// do nothing on the agent's hooks, and with the agent in enforce.
+///
+/// QEMU counts instructions, not time: figures repeat on any machine, however
+/// busy, but for some ten instructions that depend on how a boot seeds its hash
+/// tables, and say nothing of latency. In one boot for each kernel all three are
+/// counted; the agent is shown to deny before and after. A row is the operation
+/// itself, without interrupts; "with background" is what the agent adds with
+/// everything that runs meanwhile, its own process included.
+///
+/// Exit codes: 0 counted, and nothing beyond its bound; 1 something is, or the
+/// agent did not do what it should; 2 bad usage; 3 no counts: download, QEMU,
+/// machine, disk; 4 inconclusive: the counter was not proven, or rounds are too
+/// far apart; 130 interrupted.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    counting: Counting,
+    /// What figures are held against [default: perf/bounds.toml].
+    #[arg(long, value_name = "FILE")]
+    bounds: Option<PathBuf>,
+}
 
 /// The task.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     // Whatever is wrong with the request is said before anything is built.
-    let kernels = kernels(&args.kernels()).or_exit(ExitCode::Usage)?;
-    let bounds = Bounds::read(&args.bounds()).or_exit(ExitCode::Usage)?;
+    let counting = &args.counting;
+    let kernels = kernels(&counting.kernels()).or_exit(ExitCode::Usage)?;
+    let own = || workspace::root().join("perf/bounds.toml");
+    let bounds = args.bounds.clone().unwrap_or_else(own);
+    let bounds = Bounds::read(&bounds).or_exit(ExitCode::Usage)?;
     let request = Request {
-        rules: args.rules,
-        plan: perf::count::plan(&args.operations(), args.rounds),
-        processes: args.processes,
+        rules: counting.rules,
+        plan: perf::count::plan(&counting.operations(|_| true), counting.rounds),
+        processes: counting.processes,
     };
     let counted = program::program(&AegisBpf, &request);
 
     let artifacts =
         build::build(&build::Options::new(setup::for_vms()?)?).or_exit(ExitCode::Infrastructure)?;
-    let folder = workspace::target_dir().join("perf").join("count");
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make {}", folder.display()))
-        .or_exit(ExitCode::Infrastructure)?;
+    let folder = folder("count")?;
     let initramfs = folder.join("guest.cpio");
-    initramfs::write(&guest_files(&artifacts, &counted), &initramfs)
-        .or_exit(ExitCode::Infrastructure)?;
-    let interrupt = Interrupt::default();
-    interrupt
-        .install()
-        .context("cannot listen to signals")
-        .or_exit(ExitCode::Infrastructure)?;
-    let bench = kernel::Bench {
-        store: Store::open(&cache::folder().or_exit(ExitCode::Usage)?, args.mirror()),
-        request: &request,
-        program: &counted,
-        bounds: &bounds,
+    let agent = AegisBpf.executable().unwrap_or_default().to_owned();
+    let files = GuestFiles {
+        disk: None,
+        runner: artifacts.guest_runner,
+        probe: artifacts.probe,
+        executables: vec![
+            (agent, artifacts.agent),
+            (WORKLOAD_PATH.into(), artifacts.workload),
+            (NULL_LSM_PATH.into(), artifacts.null_lsm),
+        ],
+        programs: vec![(PROGRAM.into(), counted.program.for_guest())],
+    };
+    initramfs::write(&files, &initramfs).or_exit(ExitCode::Infrastructure)?;
+    let interrupt = interrupt()?;
+    let cache = cache::folder().or_exit(ExitCode::Usage)?;
+    let bench = Bench {
+        store: Store::open(&cache, counting.mirror()),
+        program: &counted.program,
         initramfs: &initramfs,
         folder: &folder,
         interrupt: &interrupt,
@@ -80,7 +107,20 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let stages = Stages::new("perf");
     let mut exit_code = ExitCode::Ok;
     for kernel in &kernels {
-        match bench.count(kernel, &stages) {
+        let counted = || -> Result<KernelReport> {
+            let (facts, transcript) = bench.run(kernel, &stages)?;
+            let reading = count::read(&counted, &transcript).or_exit(ExitCode::Inconclusive)?;
+            KernelReport::new(
+                &kernel.series.to_string(),
+                &facts.release,
+                &reading.hooks,
+                (&request.plan, request.rules),
+                &reading.counts,
+                &bounds,
+            )
+            .or_exit(ExitCode::Inconclusive)
+        };
+        match counted() {
             Ok(counted) => report.kernels.push(counted),
             Err(error) => {
                 report.not_counted.push(NotCounted {
@@ -95,7 +135,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             break;
         }
     }
-    if args.json {
+    if counting.json {
         output::print_json(&report)?;
     } else {
         output::print(&table::render(&report))?;
@@ -112,7 +152,7 @@ fn code(verdict: Verdict) -> ExitCode {
 }
 
 /// The kernels of these names, all of which must have BPF LSM.
-fn kernels(names: &[String]) -> Result<Vec<Kernel>> {
+pub(super) fn kernels(names: &[String]) -> Result<Vec<Kernel>> {
     let matrix = Matrix::load()?;
     names
         .iter()
@@ -120,21 +160,23 @@ fn kernels(names: &[String]) -> Result<Vec<Kernel>> {
         .collect()
 }
 
-fn guest_files(artifacts: &Artifacts, counted: &CountProgram) -> GuestFiles {
-    let agent = AegisBpf
-        .executable()
-        .expect("the reference agent has an executable");
-    GuestFiles {
-        disk: None,
-        runner: artifacts.guest_runner.clone(),
-        probe: artifacts.probe.clone(),
-        executables: vec![
-            (agent.to_owned(), artifacts.agent.clone()),
-            (WORKLOAD_PATH.into(), artifacts.workload.clone()),
-            (NULL_LSM_PATH.into(), artifacts.null_lsm.clone()),
-        ],
-        programs: vec![(PROGRAM.into(), counted.program.for_guest())],
-    }
+/// Where results of a task go.
+pub(super) fn folder(task: &str) -> Result<PathBuf> {
+    let folder = workspace::target_dir().join("perf").join(task);
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))
+        .or_exit(ExitCode::Infrastructure)?;
+    Ok(folder)
+}
+
+/// Ends machines when the task is interrupted.
+pub(super) fn interrupt() -> Result<Interrupt> {
+    let interrupt = Interrupt::default();
+    interrupt
+        .install()
+        .context("cannot listen to signals")
+        .or_exit(ExitCode::Infrastructure)?;
+    Ok(interrupt)
 }
 
 #[cfg(test)]

@@ -2,9 +2,17 @@
 //!
 //! | module | holds |
 //! | --- | --- |
+//! | [`args`] | what they are told alike |
+//! | [`bench`] | a machine that counts, on one kernel |
+//! | [`compare`] | two agents in one boot: what became dearer |
 //! | [`count`] | guest instructions per operation, on each kernel |
+//! | [`revision`] | the agent of another commit |
 
+mod args;
+mod bench;
+mod compare;
 mod count;
+mod revision;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -21,11 +29,13 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Count(count::Args),
+    Compare(compare::Args),
 }
 
 /// The task.
 pub fn run(args: &Args) -> Result<ExitCode> {
     match &args.command {
         Command::Count(args) => count::run(args),
+        Command::Compare(args) => compare::run(args),
     }
 }

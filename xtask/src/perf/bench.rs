@@ -1,43 +1,45 @@
-//! One kernel: its image, its boot, its report.
+//! A machine that counts, on one kernel.
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, anyhow};
-use harness::{
-    accel::Accel,
-    count::{self, Boot, CountError, CountProgram, Request},
-    initramfs,
-    interrupt::Interrupt,
-    outcome::Outcome,
-    vm::{BootSpec, Qemu, command_line::Hardware},
-};
-use kernel_matrix::{BootMode, Kernel, Store};
-use perf::count::{Bounds, KernelReport};
-
-use super::PROGRAM;
 use crate::{
     exit_code::{ExitCode, OrExit as _},
     matrix::KernelProgress,
     progress::{Stage, Stages},
     setup,
 };
+use anyhow::{Context as _, Result, anyhow};
+use harness::{
+    accel::Accel,
+    count::{self, Boot, CountError},
+    expectation::Program,
+    initramfs,
+    interrupt::Interrupt,
+    outcome::Outcome,
+    session::Transcript,
+    vm::{BootSpec, Qemu, command_line::Hardware},
+};
+use harness_proto::Facts;
+use kernel_matrix::{BootMode, Kernel, Store};
 
 /// The files of 100,000 rules, their policy, and the agent with its maps.
 const MEMORY_MIB: u32 = 1024;
 
+/// What the guest calls the program.
+pub(super) const PROGRAM: &str = "count";
+
 /// What all kernels of one invocation share.
 pub(super) struct Bench<'a> {
     pub(super) store: Store,
-    pub(super) request: &'a Request,
-    pub(super) program: &'a CountProgram,
-    pub(super) bounds: &'a Bounds,
+    pub(super) program: &'a Program,
     pub(super) initramfs: &'a Path,
     pub(super) folder: &'a Path,
     pub(super) interrupt: &'a Interrupt,
 }
 
 impl Bench<'_> {
-    pub(super) fn count(&self, kernel: &Kernel, stages: &Stages) -> Result<KernelReport> {
+    /// What was said in a boot in which everything came to what it had to.
+    pub(super) fn run(&self, kernel: &Kernel, stages: &Stages) -> Result<(Facts, Transcript)> {
         let series = kernel.series.to_string();
         let progress = KernelProgress::default();
         let image = self
@@ -72,25 +74,17 @@ impl Bench<'_> {
             capabilities: &kernel.capabilities_in(BootMode::BpfLsm),
             retried: &|why| retried(&stage, why),
         });
-        let (facts, reading) = match counted {
-            Ok(counted) => counted,
+        match counted {
+            Ok(counted) => {
+                stage.done("counted");
+                Ok(counted)
+            }
             Err(error) => {
                 let code = code(&error);
                 let error = anyhow!("{error}; the console is in {}", folder.display());
-                return Err(error).or_exit(code);
+                Err(error).or_exit(code)
             }
-        };
-        let report = KernelReport::new(
-            &series,
-            &facts.release,
-            &reading.hooks,
-            (&self.request.plan, self.request.rules),
-            &reading.counts,
-            self.bounds,
-        )
-        .or_exit(ExitCode::Inconclusive)?;
-        stage.done("counted");
-        Ok(report)
+        }
     }
 
     fn hypervisor(&self) -> Qemu {
