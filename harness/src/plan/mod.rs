@@ -2,14 +2,16 @@
 //! boots, from what the matrix says of the kernels.
 
 mod select;
+mod shard;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kernel_matrix::{BootMode, Capability, Tier};
+use kernel_matrix::{BootMode, Capability, Digest, Tier};
 use scenarios::{Requirement, Scenario};
 use serde::Serialize;
 
 pub use select::{Filter, SelectError, Selection, scenario_tier, select};
+pub use shard::{ParseShardError, Shard};
 
 use crate::{
     ability::abilities,
@@ -99,6 +101,12 @@ impl Plan {
             .count()
     }
 
+    /// Names the cells and their order: plans with the same digest are for the
+    /// same cells.
+    pub fn digest(&self) -> Digest {
+        digest_of_cells(self.cells.iter().map(|planned| planned.cell.to_string()))
+    }
+
     /// The machines that have something to run, with their cells.
     pub fn groups(&self) -> Vec<(Group, Vec<Cell>)> {
         let mut groups: Vec<(Group, Vec<Cell>)> = Vec::new();
@@ -113,6 +121,12 @@ impl Plan {
         }
         groups
     }
+}
+
+/// See [`Plan::digest`]; each cell as [`Cell`] is displayed.
+pub fn digest_of_cells(ids: impl Iterator<Item = String>) -> Digest {
+    let lines: String = ids.map(|id| id + "\n").collect();
+    Digest::of(lines.as_bytes())
 }
 
 fn decide(
