@@ -18,6 +18,17 @@ pub struct Program {
     pub actions: Vec<PlannedAction>,
 }
 
+impl Program {
+    /// About how many seconds it takes on a slow host, for sharing cells out.
+    pub fn cost(&self) -> u64 {
+        let storms = self.actions.iter().map(|planned| match &planned.action {
+            Action::Storm(storm) => storm.deadline_ms / 6_000,
+            _ => 0,
+        });
+        2 + storms.sum::<u64>()
+    }
+}
+
 /// One action and what must be observed of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlannedAction {

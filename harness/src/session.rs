@@ -91,6 +91,15 @@ impl Start {
         })
     }
 
+    /// With a nonce from the system's random source, which nothing in the guest
+    /// can know, and a seed of the caller's.
+    pub fn seeded(program: String, seed: u64) -> Result<Self, getrandom::Error> {
+        Ok(Self {
+            seed,
+            ..Self::fresh(program)?
+        })
+    }
+
     fn line(&self) -> String {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)

@@ -7,8 +7,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
 use crate::{
-    build, capacity, deny, doctor, e2e, matrix, output, perf, powercut, room, setup, teeth, test,
-    workspace,
+    build, capacity, deny, doctor, e2e, matrix, output, perf, powercut, report, repro, room, setup,
+    teeth, test, workspace,
 };
 
 /// Everything this project does, from set-up to reports.
@@ -44,6 +44,10 @@ pub enum Task {
     /// Boot kernels in QEMU, put the agent through scenarios, judge it and
     /// report.
     E2e(e2e::Args),
+    /// Run one cell again, exactly, and show what was done and seen in it.
+    Repro(repro::Args),
+    /// Put the reports of runs together.
+    Report(report::Args),
     /// Measure what an agent costs.
     Perf(perf::Args),
     /// Apply as many rules as the agent takes, and one more.
@@ -99,6 +103,8 @@ fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
         Task::Deny(args) => deny::run(&args),
         Task::Build(args) => build::run(args),
         Task::E2e(args) => e2e::run(&args),
+        Task::Repro(args) => repro::run(&args),
+        Task::Report(args) => report::run(&args),
         Task::Perf(args) => perf::run(&args),
         Task::Capacity(args) => capacity::run(&args),
         Task::Powercut(args) => powercut::run(&args),

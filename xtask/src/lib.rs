@@ -17,6 +17,8 @@ pub mod perf;
 pub mod powercut;
 pub mod process;
 pub mod progress;
+pub mod report;
+pub mod repro;
 pub mod room;
 pub mod rustc;
 pub mod setup;

@@ -3,12 +3,13 @@
 use globset::{Glob, GlobMatcher};
 use kernel_matrix::{BootMode, Tier, UnknownName};
 use scenarios::Scenario;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::PlanKernel;
 
 /// What the user asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
     /// Kernels and scenarios of this tier and the ones before it.
     pub tier: Tier,

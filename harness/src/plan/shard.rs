@@ -222,7 +222,10 @@ mod tests {
         let plan = plan(&[vec![2; 30]]);
         let counts = [1, 2, 3].map(|index| shard(index, 3).of(&plan, &cost).cells.len());
         assert_eq!(counts.iter().sum::<usize>(), 30);
-        assert!(counts.iter().all(|count| (8..=12).contains(count)), "{counts:?}");
+        assert!(
+            counts.iter().all(|count| (8..=12).contains(count)),
+            "{counts:?}"
+        );
     }
 
     proptest! {

@@ -1,16 +1,17 @@
 //! `report.json`. Its schema is `docs/schema/report.schema.json`.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use kernel_matrix::BootMode;
-use perf::DurationSummary;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
+use super::figures::{Timings, Totals};
 use crate::{
     cell::{Cell, Group},
     outcome::OutcomeKind,
-    run::{CellResult, Results},
+    plan::Shard,
+    run::{BootResult, CellResult},
 };
 
 /// Raised when a field changes its meaning or goes; new ones do not raise it.
@@ -51,48 +52,24 @@ pub struct RunReport {
     /// The commit that was tested, if it is known; `-dirty` after it when the
     /// tree differed from it.
     pub commit: Option<String>,
+    /// From which every cell's seed follows, with its name.
+    pub seed: u64,
+    /// All that was planned, of which this may be a shard.
+    pub plan: PlanReport,
+    /// Which part of the plan this is, such as `2/3`; absent when it is all.
+    pub shard: Option<String>,
 }
 
-/// How many cells had which outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Totals {
-    /// All of them.
+/// What a run was to be, whichever shard of it was run: two runs with equal
+/// plans put the same cells to the same tests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanReport {
+    /// How many cells it has.
     pub cells: usize,
-    /// Everything that had to be observed was.
-    pub passed: usize,
-    /// The agent or the kernel did something else.
-    pub failed: usize,
-    /// Not run, for a reason that the plan gives.
-    pub skipped: usize,
-    /// Could not be judged.
-    pub infra: usize,
-    /// The run was interrupted first.
-    pub not_run: usize,
-}
-
-/// What things took. Absent where nothing was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Timings {
-    /// From the restored snapshot to the outcome, for passed cells in which
-    /// the agent got ready.
-    pub cells_that_start_the_agent: Option<Seconds>,
-    /// From the saved state to a running machine.
-    pub restores: Option<Seconds>,
-    /// From the start of QEMU to the first words of the guest's runner.
-    pub boots: Option<Seconds>,
-}
-
-/// A set of durations.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Seconds {
-    /// How many.
-    pub count: usize,
-    /// Half took less.
-    pub median_seconds: f64,
-    /// One in twenty took more.
-    pub p95_seconds: f64,
-    /// The longest.
-    pub max_seconds: f64,
+    /// SHA-256 of the cells' names, a line each, in order.
+    pub digest: String,
+    /// SHA-256 of what is done and expected in them.
+    pub programs: String,
 }
 
 /// One machine.
@@ -131,6 +108,10 @@ pub struct CellReport {
     pub reason: Option<String>,
     /// From the restored snapshot to the outcome.
     pub seconds: Option<f64>,
+    /// From the saved state to a running machine.
+    pub restore_seconds: Option<f64>,
+    /// Whether its agent had to get ready.
+    pub starts_agent: bool,
     /// The command that runs it again.
     pub rerun: String,
 }
@@ -152,48 +133,45 @@ pub struct RunInfo {
     pub jobs: usize,
     /// The commit that was tested.
     pub commit: Option<String>,
+    /// From which every cell's seed follows.
+    pub seed: u64,
+    /// All that was planned.
+    pub plan: PlanReport,
+    /// Which part of it this is.
+    pub shard: Option<Shard>,
 }
 
 impl Report {
     /// Put a report together.
-    pub fn new(info: RunInfo, results: &Results, rerun: &dyn Fn(&Cell) -> String) -> Self {
-        let cells: Vec<CellReport> = results
-            .cells
-            .iter()
-            .map(|result| CellReport {
-                kernel: result.cell.group.kernel.clone(),
-                boot_mode: result.cell.group.boot_mode.to_string(),
-                scenario: result.cell.scenario.clone(),
-                agent: result.cell.agent.clone(),
-                outcome: result.outcome.kind(),
-                code: result.outcome.code(),
-                reason: result.outcome.reason(),
-                seconds: result.took.map(|took| took.as_secs_f64()),
-                rerun: rerun(&result.cell),
-            })
-            .collect();
-        let boots = results.boots.iter().map(|boot| BootReport {
-            kernel: boot.group.kernel.clone(),
-            boot_mode: boot.group.boot_mode.to_string(),
-            release: boot.release.clone(),
-            seconds: boot.booted_in.map(|took| took.as_secs_f64()),
-            retried: boot.retried.clone(),
-            failure: boot.failure.clone(),
-        });
+    pub fn new(info: RunInfo, cells: Vec<CellReport>, boots: Vec<BootReport>) -> Self {
+        let run = RunReport {
+            started: super::time(info.started),
+            seconds: info.seconds,
+            interrupted: info.interrupted,
+            tier: info.tier,
+            accelerator: info.accelerator,
+            jobs: info.jobs,
+            commit: info.commit,
+            seed: info.seed,
+            plan: info.plan,
+            shard: info.shard.map(String::from),
+        };
+        Self::of_parts(run, cells, boots)
+    }
+
+    /// Everything else follows from these.
+    pub(super) fn of_parts(
+        run: RunReport,
+        cells: Vec<CellReport>,
+        mut boots: Vec<BootReport>,
+    ) -> Self {
+        boots.sort_by(|a, b| (&a.kernel, &a.boot_mode).cmp(&(&b.kernel, &b.boot_mode)));
         Self {
             schema_version: SCHEMA_VERSION,
-            run: RunReport {
-                started: super::time(info.started),
-                seconds: info.seconds,
-                interrupted: info.interrupted,
-                tier: info.tier,
-                accelerator: info.accelerator,
-                jobs: info.jobs,
-                commit: info.commit,
-            },
+            run,
             totals: Totals::of(cells.iter().map(|cell| cell.outcome)),
-            timings: Timings::of(results),
-            boots: boots.collect(),
+            timings: Timings::of(&cells, &boots),
+            boots,
             cells,
         }
     }
@@ -237,52 +215,38 @@ fn distinct<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
     once
 }
 
-impl Totals {
-    fn of(outcomes: impl Iterator<Item = OutcomeKind>) -> Self {
-        let mut totals = Self::default();
-        for outcome in outcomes {
-            totals.cells += 1;
-            *match outcome {
-                OutcomeKind::Passed => &mut totals.passed,
-                OutcomeKind::Failed => &mut totals.failed,
-                OutcomeKind::Skipped => &mut totals.skipped,
-                OutcomeKind::Infra => &mut totals.infra,
-                OutcomeKind::NotRun => &mut totals.not_run,
-            } += 1;
-        }
-        totals
-    }
-}
-
-impl Timings {
-    fn of(results: &Results) -> Self {
-        let passed = |result: &&CellResult| result.outcome.kind() == OutcomeKind::Passed;
-        let cells = || results.cells.iter();
-        let with_agent = cells()
-            .filter(passed)
-            .filter(|result| result.starts_agent)
-            .filter_map(|result| result.took);
-        let boots = results.boots.iter().filter_map(|boot| boot.booted_in);
+impl BootReport {
+    /// What became of a machine.
+    pub fn of(boot: &BootResult) -> Self {
         Self {
-            cells_that_start_the_agent: Seconds::of(with_agent),
-            restores: Seconds::of(cells().filter_map(|result| result.restored_in)),
-            boots: Seconds::of(boots),
+            kernel: boot.group.kernel.clone(),
+            boot_mode: boot.group.boot_mode.to_string(),
+            release: boot.release.clone(),
+            seconds: boot.booted_in.map(|took| took.as_secs_f64()),
+            retried: boot.retried.clone(),
+            failure: boot.failure.clone(),
         }
-    }
-}
-
-impl Seconds {
-    fn of(durations: impl Iterator<Item = Duration>) -> Option<Self> {
-        DurationSummary::of(durations).map(|summary| Self {
-            count: summary.count,
-            median_seconds: summary.median.as_secs_f64(),
-            p95_seconds: summary.p95.as_secs_f64(),
-            max_seconds: summary.max.as_secs_f64(),
-        })
     }
 }
 
 impl CellReport {
+    /// What became of a cell.
+    pub fn of(result: &CellResult, rerun: String) -> Self {
+        Self {
+            kernel: result.cell.group.kernel.clone(),
+            boot_mode: result.cell.group.boot_mode.to_string(),
+            scenario: result.cell.scenario.clone(),
+            agent: result.cell.agent.clone(),
+            outcome: result.outcome.kind(),
+            code: result.outcome.code(),
+            reason: result.outcome.reason(),
+            seconds: result.took.map(|took| took.as_secs_f64()),
+            restore_seconds: result.restored_in.map(|took| took.as_secs_f64()),
+            starts_agent: result.starts_agent,
+            rerun,
+        }
+    }
+
     /// As people write it.
     pub fn id(&self) -> String {
         let Self {
@@ -295,7 +259,7 @@ impl CellReport {
         format!("{kernel}/{boot_mode}/{scenario}/{agent}")
     }
 
-    pub(super) fn cell(&self) -> Cell {
+    pub(crate) fn cell(&self) -> Cell {
         Cell {
             group: Group {
                 kernel: self.kernel.clone(),

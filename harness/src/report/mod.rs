@@ -1,19 +1,22 @@
 //! What people and machines read afterwards. Each format is a pure function
 //! of a [`Report`], in a module of its own.
 
+mod figures;
 mod html;
 mod json;
 mod junit;
+mod merge;
 mod summary;
 
 use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 
+pub use figures::{Seconds, Timings, Totals};
 pub use json::{
-    BootReport, CellReport, Report, RunInfo, RunReport, SCHEMA_VERSION, Seconds, Timings, Totals,
-    schema,
+    BootReport, CellReport, PlanReport, Report, RunInfo, RunReport, SCHEMA_VERSION, schema,
 };
+pub use merge::{MergeError, ShardReport, merge, one_for_each_machine};
 
 use crate::{
     atomic,

@@ -7,11 +7,11 @@ use std::{
 
 use kernel_matrix::{BootMode, Capability};
 
-use super::{CellReport, Report, RunInfo, html, junit, schema, summary};
+use super::{BootReport, CellReport, PlanReport, Report, RunInfo, html, junit, schema, summary};
 use crate::{
-    cell::{Cell, Group},
+    cell::{Again, Cell, Group},
     outcome::{FailCode, InfraCode, Outcome, SkipReason},
-    run::{BootResult, CellResult, Results},
+    run::{BootResult, CellResult},
 };
 
 fn result(boot_mode: BootMode, scenario: &str, outcome: Outcome, ms: Option<u64>) -> CellResult {
@@ -37,25 +37,27 @@ pub(super) fn report() -> Report {
     };
     let failed = Outcome::failed(FailCode::NotDenied, "<b>a|b</b> was allowed");
     let infra = Outcome::infra(InfraCode::Boot, "the machine ended");
-    let results = Results {
-        cells: vec![
-            result(BootMode::BpfLsm, "open-denied", Outcome::Passed, Some(900)),
-            result(BootMode::BpfLsm, "exec-denied", failed, Some(1100)),
-            result(BootMode::NoBpfLsm, "open-denied", skipped, None),
-            result(BootMode::NoBpfLsm, "exec-denied", infra, None),
-            result(BootMode::NoBtf, "open-denied", Outcome::NotRun, None),
-        ],
-        boots: vec![BootResult {
-            group: Group {
-                kernel: "6.12".into(),
-                boot_mode: BootMode::BpfLsm,
-            },
-            booted_in: Some(Duration::from_secs(3)),
-            retried: Some("it panicked".into()),
-            release: Some("6.12.117".into()),
-            failure: None,
-        }],
-    };
+    let results = [
+        result(BootMode::BpfLsm, "open-denied", Outcome::Passed, Some(900)),
+        result(BootMode::BpfLsm, "exec-denied", failed, Some(1100)),
+        result(BootMode::NoBpfLsm, "open-denied", skipped, None),
+        result(BootMode::NoBpfLsm, "exec-denied", infra, None),
+        result(BootMode::NoBtf, "open-denied", Outcome::NotRun, None),
+    ];
+    let again = Again::default();
+    let cells = results
+        .iter()
+        .map(|result| CellReport::of(result, result.cell.repro_command(&again)));
+    let boot = BootReport::of(&BootResult {
+        group: Group {
+            kernel: "6.12".into(),
+            boot_mode: BootMode::BpfLsm,
+        },
+        booted_in: Some(Duration::from_secs(3)),
+        retried: Some("it panicked".into()),
+        release: Some("6.12.117".into()),
+        failure: None,
+    });
     let info = RunInfo {
         started: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
         seconds: 12.5,
@@ -64,8 +66,15 @@ pub(super) fn report() -> Report {
         accelerator: "tcg".into(),
         jobs: 2,
         commit: None,
+        seed: 0,
+        plan: PlanReport {
+            cells: results.len(),
+            digest: "d".into(),
+            programs: "p".into(),
+        },
+        shard: None,
     };
-    Report::new(info, &results, &|cell| cell.rerun_command(None))
+    Report::new(info, cells.collect(), vec![boot])
 }
 
 #[test]
@@ -112,9 +121,9 @@ fn the_summary_is_read_at_a_glance() {
     ✅ passed ❌ failed ➖ skipped ⚠️ infrastructure ❔ not run
 
     - **not-denied** `6.12/bpf-lsm/exec-denied/aegisbpf`: &lt;b>a\|b&lt;/b> was allowed
-      `cargo xtask e2e --tier nightly --kernel 6.12 --boot-mode bpf-lsm --scenario exec-denied`
+      `cargo xtask repro 6.12/bpf-lsm/exec-denied/aegisbpf`
     - **boot** `6.12/no-bpf-lsm/exec-denied/aegisbpf`: the machine ended
-      `cargo xtask e2e --tier nightly --kernel 6.12 --boot-mode no-bpf-lsm --scenario exec-denied`
+      `cargo xtask repro 6.12/no-bpf-lsm/exec-denied/aegisbpf`
     - 6.12/bpf-lsm was booted twice: it panicked
     "#);
 }
@@ -127,7 +136,7 @@ fn junit_knows_what_failed_and_what_could_not_be_judged() {
         <testsuite name="6.12/bpf-lsm" tests="2" skipped="0" errors="0" failures="1">
             <testcase name="open-denied/aegisbpf" classname="6.12/bpf-lsm" time="0.900"/>
             <testcase name="exec-denied/aegisbpf" classname="6.12/bpf-lsm" time="1.100">
-                <failure message="&lt;b&gt;a|b&lt;/b&gt; was allowed" type="not-denied">run it again with: cargo xtask e2e --tier nightly --kernel 6.12 --boot-mode bpf-lsm --scenario exec-denied</failure>
+                <failure message="&lt;b&gt;a|b&lt;/b&gt; was allowed" type="not-denied">run it again with: cargo xtask repro 6.12/bpf-lsm/exec-denied/aegisbpf</failure>
             </testcase>
         </testsuite>
         <testsuite name="6.12/no-bpf-lsm" tests="2" skipped="1" errors="1" failures="0">
@@ -135,12 +144,12 @@ fn junit_knows_what_failed_and_what_could_not_be_judged() {
                 <skipped message="the kernel lacks bpf-lsm" type="missing-capability"/>
             </testcase>
             <testcase name="exec-denied/aegisbpf" classname="6.12/no-bpf-lsm">
-                <error message="the machine ended" type="boot">run it again with: cargo xtask e2e --tier nightly --kernel 6.12 --boot-mode no-bpf-lsm --scenario exec-denied</error>
+                <error message="the machine ended" type="boot">run it again with: cargo xtask repro 6.12/no-bpf-lsm/exec-denied/aegisbpf</error>
             </testcase>
         </testsuite>
         <testsuite name="6.12/no-btf" tests="1" skipped="0" errors="1" failures="0">
             <testcase name="open-denied/aegisbpf" classname="6.12/no-btf">
-                <error message="the run was interrupted" type="not-run">run it again with: cargo xtask e2e --tier nightly --kernel 6.12 --boot-mode no-btf --scenario open-denied</error>
+                <error message="the run was interrupted" type="not-run">run it again with: cargo xtask repro 6.12/no-btf/open-denied/aegisbpf</error>
             </testcase>
         </testsuite>
     </testsuites>

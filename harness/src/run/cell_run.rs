@@ -39,7 +39,7 @@ fn attempt(
         .get(&name)
         .ok_or_else(|| Outcome::infra(InfraCode::Harness, format!("there is no program {name}")))?;
     result.starts_agent = program.starts_agent();
-    let start = Start::fresh(name)
+    let start = Start::seeded(name, result.cell.seed(inputs.seed))
         .map_err(|error| Outcome::infra(InfraCode::Harness, error.to_string()))?;
     let record = inputs
         .folder

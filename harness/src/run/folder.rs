@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cells.jsonl                      one line for each cell, as it ends
+//! boots.jsonl                      one line for each machine, once it is ready
 //! boots/<kernel>/<mode>/           console.log, qemu.log
 //! cells/<kernel>/<mode>/<scenario>/<agent>/
 //!     console.log, qemu.log        the machine's
@@ -18,16 +19,20 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use harness_proto::LogStream;
-use serde_json::json;
 
-use super::CellResult;
+use super::{
+    BootResult, CellResult, Earlier,
+    earlier::{BOOTS, CELLS, Line},
+};
 use crate::{
     atomic,
-    cell::{Cell, Group},
+    cell::{Again, Cell, Group},
     expectation::Program,
+    report::{BootReport, CellReport},
     room::{Kept, cannot_write},
     session::Record,
 };
@@ -38,7 +43,10 @@ pub struct RunFolder {
     path: PathBuf,
     lines: Mutex<File>,
     /// For the command that runs a cell again.
-    kernel_image: Option<PathBuf>,
+    again: Again,
+    begun: Instant,
+    /// How long a run had gone on before it was resumed.
+    before: Duration,
 }
 
 /// The folder of one cell.
@@ -55,34 +63,45 @@ fn on(path: &Path) -> impl FnOnce(io::Error) -> String + '_ {
 impl RunFolder {
     /// Make the folder, or take over that of an earlier run. It is this run's
     /// alone until it is dropped; its `cells.jsonl` is empty.
-    pub fn create(path: &Path, kernel_image: Option<PathBuf>) -> Result<Self, String> {
+    pub fn create(path: &Path, again: Again) -> Result<Self, String> {
         fs::create_dir_all(path).map_err(on(path))?;
-        let lines_path = path.join("cells.jsonl");
+        let lines_path = path.join(CELLS);
         let was_a_run = lines_path.exists();
-        let lines = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&lines_path)
-            .map_err(on(&lines_path))?;
-        match lines.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(format!(
-                    "another run is writing its results to {}: wait for it, or name another \
-                     folder with --report",
-                    path.display()
-                ));
-            }
-            Err(TryLockError::Error(error)) => return Err(on(&lines_path)(error)),
-        }
+        let lines = locked(path)?;
         remove_results(path, was_a_run)?;
         // Only now is it nobody else's; on the same file, so the lock stays.
         File::create(&lines_path).map_err(on(&lines_path))?;
-        Ok(Self {
+        Ok(Self::new(path, lines, again, Duration::ZERO))
+    }
+
+    /// Take over a run that was interrupted, with what it has found out.
+    pub fn resume(path: &Path, again: Again) -> Result<(Self, Earlier), String> {
+        let lines_path = path.join(CELLS);
+        if !lines_path.exists() {
+            return Err(format!("{} holds no run to resume", path.display()));
+        }
+        let lines = locked(path)?;
+        let earlier = Earlier::read(path)?;
+        // A line that was cut off would swallow the next one.
+        earlier.write_cells(&lines_path).map_err(on(&lines_path))?;
+        remove_reports(path)?;
+        let folder = Self::new(path, lines, again, earlier.took);
+        Ok((folder, earlier))
+    }
+
+    fn new(path: &Path, lines: File, again: Again, before: Duration) -> Self {
+        Self {
             path: path.to_owned(),
             lines: Mutex::new(lines),
-            kernel_image,
-        })
+            again,
+            begun: Instant::now(),
+            before,
+        }
+    }
+
+    /// How long the run has gone on, and went on before it was resumed.
+    pub fn elapsed(&self) -> Duration {
+        self.before + self.begun.elapsed()
     }
 
     /// The folder itself.
@@ -96,8 +115,8 @@ impl RunFolder {
     }
 
     /// The command that runs a cell again.
-    pub fn rerun_command(&self, cell: &Cell) -> String {
-        cell.rerun_command(self.kernel_image.as_deref())
+    pub fn repro_command(&self, cell: &Cell) -> String {
+        cell.repro_command(&self.again)
     }
 
     /// The logs of a cell that are there, by file name.
@@ -126,6 +145,8 @@ impl RunFolder {
 
     pub(super) fn make_cell_folder(&self, cell: &Cell) -> Result<CellRecord, String> {
         let path = self.cell_path(cell);
+        // Left by a run that was interrupted.
+        removed(&path, fs::remove_dir_all(&path))?;
         fs::create_dir_all(&path).map_err(on(&path))?;
         Ok(CellRecord { path })
     }
@@ -133,28 +154,52 @@ impl RunFolder {
     /// Write down what became of a cell: a line of `cells.jsonl`, and its
     /// `outcome.json` when it was to run.
     pub(super) fn record(&self, result: &CellResult) -> Result<(), String> {
-        let line = json!({
-            "kernel": result.cell.group.kernel,
-            "boot_mode": result.cell.group.boot_mode,
-            "scenario": result.cell.scenario,
-            "agent": result.cell.agent,
-            "outcome": result.outcome.kind(),
-            "code": result.outcome.code(),
-            "reason": result.outcome.reason(),
-            "seconds": result.took.map(|took| took.as_secs_f64()),
-            "restore_seconds": result.restored_in.map(|took| took.as_secs_f64()),
-            "rerun": self.rerun_command(&result.cell),
-        });
+        let line = Line {
+            cell: CellReport::of(result, self.repro_command(&result.cell)),
+            at: self.elapsed().as_secs_f64(),
+        };
+        let pretty = serde_json::to_string_pretty(&line).map_err(|error| error.to_string())?;
+        let line = serde_json::to_string(&line).map_err(|error| error.to_string())?;
         let folder = self.cell_path(&result.cell);
         if folder.is_dir() {
             let path = folder.join("outcome.json");
-            atomic::write(&path, format!("{line:#}\n").as_bytes()).map_err(on(&path))?;
+            atomic::write(&path, format!("{pretty}\n").as_bytes()).map_err(on(&path))?;
         }
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         // One write, so that an interrupted run holds whole lines.
         lines
             .write_all(format!("{line}\n").as_bytes())
-            .map_err(on(&self.path.join("cells.jsonl")))
+            .map_err(on(&self.path.join(CELLS)))
+    }
+
+    /// Write down what became of a machine.
+    pub(super) fn record_boot(&self, boot: &BootResult) -> Result<(), String> {
+        let line = serde_json::to_string(&BootReport::of(boot)).map_err(|e| e.to_string())?;
+        let path = self.path.join(BOOTS);
+        let mut file = OpenOptions::new().create(true).append(true).open(&path);
+        file.as_mut()
+            .map_err(|error| io::Error::from(error.kind()))
+            .and_then(|file| file.write_all(format!("{line}\n").as_bytes()))
+            .map_err(on(&path))
+    }
+}
+
+/// Opened for more lines, and nobody else's.
+fn locked(path: &Path) -> Result<File, String> {
+    let lines_path = path.join(CELLS);
+    let lines = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&lines_path)
+        .map_err(on(&lines_path))?;
+    match lines.try_lock() {
+        Ok(()) => Ok(lines),
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "another run is writing its results to {}: wait for it, or name another folder with \
+             --report",
+            path.display()
+        )),
+        Err(TryLockError::Error(error)) => Err(on(&lines_path)(error)),
     }
 }
 
@@ -162,24 +207,32 @@ impl RunFolder {
 /// is killed before it writes its own, its logs beside those of a cell. Where
 /// there was no run, folders of these names are somebody else's.
 fn remove_results(path: &Path, was_a_run: bool) -> Result<(), String> {
-    let removed = |path: PathBuf, result: io::Result<()>| match result {
+    remove_reports(path)?;
+    let boots = path.join(BOOTS);
+    removed(&boots, fs::remove_file(&boots))?;
+    let folders: &[&str] = if was_a_run { &["boots", "cells"] } else { &[] };
+    for name in folders {
+        let folder = path.join(name);
+        removed(&folder, fs::remove_dir_all(&folder))?;
+    }
+    Ok(())
+}
+
+fn remove_reports(path: &Path) -> Result<(), String> {
+    for name in crate::report::FILES {
+        let file = path.join(name);
+        removed(&file, fs::remove_file(&file))?;
+    }
+    Ok(())
+}
+
+fn removed(path: &Path, result: io::Result<()>) -> Result<(), String> {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(format!("cannot remove {}: {error}", path.display()))
         }
         _ => Ok(()),
-    };
-    for name in crate::report::FILES {
-        let file = path.join(name);
-        let result = fs::remove_file(&file);
-        removed(file, result)?;
     }
-    let folders: &[&str] = if was_a_run { &["boots", "cells"] } else { &[] };
-    for name in folders {
-        let folder = path.join(name);
-        let result = fs::remove_dir_all(&folder);
-        removed(folder, result)?;
-    }
-    Ok(())
 }
 
 impl CellRecord {
@@ -224,12 +277,13 @@ impl CellRecord {
 #[cfg(test)]
 mod tests {
     use super::RunFolder;
+    use crate::cell::Again;
     use std::fs;
 
     #[test]
     fn a_folder_is_one_runs_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
-        let create = || RunFolder::create(folder.path(), None);
+        let create = || RunFolder::create(folder.path(), Again::default());
         let first = create().unwrap();
         let error = create().unwrap_err();
         assert!(error.contains("another run is writing"), "{error}");
@@ -251,10 +305,10 @@ mod tests {
         };
         let left = || names.map(|name| path(name).exists());
         put();
-        drop(RunFolder::create(folder.path(), None).unwrap());
+        drop(RunFolder::create(folder.path(), Again::default()).unwrap());
         assert_eq!(left(), [false, true, true], "there was no run");
         put();
-        drop(RunFolder::create(folder.path(), None).unwrap());
+        drop(RunFolder::create(folder.path(), Again::default()).unwrap());
         assert_eq!(left(), [false, false, true]);
     }
 }

@@ -1,7 +1,9 @@
 //! All cells of a plan on several workers, written down as they end.
 
 mod cell_run;
+mod earlier;
 mod folder;
+mod gather;
 mod schedule;
 
 use std::{
@@ -15,7 +17,9 @@ use std::{
 
 use kernel_matrix::Capability;
 
+pub use earlier::Earlier;
 pub use folder::{CellRecord, RunFolder};
+pub use gather::{GatherError, gather};
 
 use crate::{
     boot::{BootFailure, Ready, boot, check_facts},
@@ -54,6 +58,8 @@ pub struct Inputs<'a> {
     pub hypervisor: &'a dyn Hypervisor,
     /// How many machines at a time.
     pub jobs: NonZeroUsize,
+    /// From which every cell's seed follows.
+    pub seed: u64,
     /// Where results go.
     pub folder: &'a RunFolder,
     /// Who is told.
@@ -200,6 +206,8 @@ impl Runner<'_> {
             return None;
         }
         self.inputs.observer.booted(&boot);
+        // A run without room for it has none for its cells, which will say so.
+        let _ = self.inputs.folder.record_boot(&boot);
         self.boots
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

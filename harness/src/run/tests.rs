@@ -12,7 +12,7 @@ use kernel_matrix::{BootMode, Capability};
 use super::{BootFiles, BootResult, CellResult, Images, Inputs, Observer, Results, RunFolder, run};
 use crate::{
     adapter::AegisBpf,
-    cell::{Cell, Group},
+    cell::{Again, Cell, Group},
     expand::expand,
     expectation::Program,
     fake::{FakeHypervisor, Flaw, Guest, Life},
@@ -113,7 +113,7 @@ fn run_in(
     images: &Images<'_>,
     interrupt: &Interrupt,
 ) -> Ran {
-    let run_folder = RunFolder::create(folder.path(), None).unwrap();
+    let run_folder = RunFolder::create(folder.path(), Again::default()).unwrap();
     let retries = Retries::default();
     let full = BTreeSet::from([Capability::Bpf, Capability::Btf, Capability::BpfLsm]);
     let results = run(&Inputs {
@@ -133,6 +133,7 @@ fn run_in(
         images,
         hypervisor: &FakeHypervisor::new(lives),
         jobs: NonZeroUsize::new(2).unwrap(),
+        seed: 0,
         folder: &run_folder,
         observer: &retries,
         interrupt,

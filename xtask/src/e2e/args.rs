@@ -6,10 +6,13 @@ use clap::{
     ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
-use harness::{accel::Accel, plan::Filter};
+use harness::{
+    accel::Accel,
+    plan::{Filter, Shard},
+};
 use kernel_matrix::{BootMode, Tier};
 
-use super::{Agent, Options, PROCESSORS};
+use super::{Agent, Options, PROCESSORS, Request};
 use crate::matrix::{MirrorArgs, tier_parser};
 
 /// Boots kernels in QEMU, puts the agent through scenarios and judges it.
@@ -36,6 +39,21 @@ pub struct Args {
     /// agent must refuse is allowed then, again and again.
     #[arg(long, value_enum, default_value_t = Agent::Aegisbpf)]
     agent: Agent,
+    /// Only this part of the plan, such as 2/3; `cargo xtask report merge` puts
+    /// the reports of all parts together.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Go on with a run that was interrupted: with the cells that have no
+    /// outcome yet. What the run was to be is known in its folder.
+    #[arg(long, value_name = "RUN", conflicts_with_all = [
+        "tier", "kernels", "scenarios", "boot_modes", "agent", "shard", "seed", "processors",
+        "report", "list", "kernel_image",
+    ])]
+    pub(super) resume: Option<PathBuf>,
+    /// From this and its name follows what a cell's guest is given as
+    /// randomness.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
     /// How many machines run at a time [default: one for each processor].
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -76,22 +94,26 @@ enum AccelChoice {
 impl Args {
     pub(super) fn options(&self) -> Options {
         Options {
-            filter: Filter {
-                tier: self.tier,
-                kernels: self.kernels.clone(),
-                scenarios: self.scenarios.clone(),
-                boot_modes: self.boot_modes.clone(),
+            request: Request {
+                filter: Filter {
+                    tier: self.tier,
+                    kernels: self.kernels.clone(),
+                    scenarios: self.scenarios.clone(),
+                    boot_modes: self.boot_modes.clone(),
+                },
+                agent: self.agent,
+                shard: self.shard,
+                seed: self.seed,
+                processors: self.processors,
+                kernel_image: self.kernel_image.clone(),
             },
-            agent: self.agent,
             jobs: self.jobs,
-            processors: self.processors,
             accel: match self.accel {
                 AccelChoice::Auto => None,
                 AccelChoice::Kvm => Some(Accel::Kvm),
                 AccelChoice::Tcg => Some(Accel::Tcg),
             },
             report: self.report.clone(),
-            kernel_image: self.kernel_image.clone(),
             mirror: self.mirror.mirror.clone(),
             artifacts: None,
         }

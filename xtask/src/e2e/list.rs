@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn every_cell_of_every_tier_has_a_decision_and_none_must_run_in_vain() {
         for tier in Tier::ALL {
-            let plan = Prepared::new(&Options::tier(tier)).unwrap().plan;
+            let plan = Prepared::new(&Options::tier(tier).request).unwrap().plan;
             let listed = text(&plan);
             assert_eq!(listed.lines().count(), plan.cells.len() + 1);
             assert!(!listed.contains("fail: "), "{listed}");

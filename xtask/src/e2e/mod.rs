@@ -1,8 +1,11 @@
 //! `cargo xtask e2e`: real kernels, a real agent, real denials.
 
 mod args;
+mod carry_out;
 mod list;
+mod manifest;
 mod prepare;
+mod request;
 mod table;
 mod watch;
 
@@ -15,20 +18,16 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 use harness::{
-    Plan,
-    accel::Accel,
-    interrupt::Interrupt,
-    outcome::OutcomeKind,
-    plan::Filter,
-    powercut::series::make_disk,
-    report::{Report, RunInfo},
-    run::{self, Inputs, RunFolder},
-    vm::{Qemu, command_line::Hardware},
+    Plan, accel::Accel, outcome::OutcomeKind, powercut::series::make_disk, report::Report,
+    run::RunFolder,
 };
-use kernel_matrix::{Store, Tier, cache};
+use kernel_matrix::Tier;
 
 pub use args::Args;
+use carry_out::Run;
+use manifest::Manifest;
 use prepare::Prepared;
+pub use request::{Agent, Request};
 
 use crate::{
     build::{self, Artifacts},
@@ -36,40 +35,23 @@ use crate::{
     output, setup, workspace,
 };
 
-/// Enough for an agent with its maps; more makes snapshots larger.
-const MEMORY_MIB: u32 = 256;
 /// Of the guest's disk in memory.
 const DISK_BYTES: u64 = 4 << 20;
 /// One: machines run side by side on all of the host's, and under TCG a second
 /// one costs each cell a sixth more of the host's time.
 pub(crate) const PROCESSORS: u32 = 1;
 
-/// Who is put through the scenarios.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Agent {
-    /// The agent of this project.
-    Aegisbpf,
-    /// Nobody.
-    Null,
-}
-
 /// One invocation.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Which cells.
-    pub filter: Filter,
-    /// Who is put through them.
-    pub agent: Agent,
+    /// What is judged.
+    pub request: Request,
     /// How many machines at a time; by default one for each processor.
     pub jobs: Option<NonZeroUsize>,
-    /// How many processors each machine has.
-    pub processors: u32,
     /// Which accelerator; found out by default.
     pub accel: Option<Accel>,
     /// Where the results go; by default a new folder below the target folder.
     pub report: Option<PathBuf>,
-    /// A kernel of the user's own, instead of those of the matrix.
-    pub kernel_image: Option<PathBuf>,
     /// The Debian mirror from the command line.
     pub mirror: Option<String>,
     /// What the guest runs; built when absent.
@@ -80,18 +62,10 @@ impl Options {
     /// All cells of a tier.
     pub const fn tier(tier: Tier) -> Self {
         Self {
-            filter: Filter {
-                tier,
-                kernels: Vec::new(),
-                scenarios: Vec::new(),
-                boot_modes: Vec::new(),
-            },
-            agent: Agent::Aegisbpf,
+            request: Request::tier(tier),
             jobs: None,
-            processors: PROCESSORS,
             accel: None,
             report: None,
-            kernel_image: None,
             mirror: None,
             artifacts: None,
         }
@@ -116,115 +90,122 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         list::print(&plan(&options)?, args.json)?;
         return Ok(ExitCode::Ok);
     }
-    let done = end_to_end(&options)?;
+    let done = match &args.resume {
+        Some(folder) => resume(folder, options)?,
+        None => end_to_end(&options)?,
+    };
     if args.json {
         output::print_json(&done.report)?;
     }
-    eprint!("{}", table::of(&done.report));
-    eprintln!("{}", table::verdict(&done.report, &done.folder));
+    say(&done);
     Ok(done.exit_code)
+}
+
+/// The table and the verdict, on standard error.
+pub(crate) fn say(done: &Done) {
+    eprint!("{}", table::of(&done.report));
+    eprintln!("{}", verdict(done));
+}
+
+/// What came of it, what to look at, and how to run a bad cell again.
+pub(crate) fn verdict(done: &Done) -> String {
+    table::verdict(&done.report, &done.folder)
 }
 
 /// What a selection would run.
 pub fn plan(options: &Options) -> Result<Plan> {
-    Ok(Prepared::new(options)?.plan)
+    Ok(Prepared::new(&options.request)?.plan)
 }
 
 /// Run all cells of a selection, and write the reports.
 pub fn end_to_end(options: &Options) -> Result<Done> {
     // Whatever is wrong with the request is said before anything is built.
-    let prepared = Prepared::new(options)?;
-    let artifacts = if let Some(artifacts) = &options.artifacts {
-        artifacts.clone()
-    } else {
-        let build = build::Options::new(setup::for_vms()?)?;
-        build::build(&build).or_exit(ExitCode::Infrastructure)?
-    };
+    let prepared = Prepared::new(&options.request)?;
+    let artifacts = artifacts(options)?;
     let started = SystemTime::now();
     let folder = report_folder(options.report.as_deref(), started)?;
-    let run_folder = RunFolder::create(&folder, options.kernel_image.clone())
+    let run_folder = RunFolder::create(&folder, options.request.again())
         .map_err(|reason| anyhow!(reason))
         .or_exit(ExitCode::Infrastructure)?;
+    let manifest = Manifest::new(&options.request, started, &prepared);
+    let initramfs = prepare_guest(&prepared, &artifacts, &folder)?;
+    let manifest = manifest.write(&folder, &initramfs)?;
+    let run = Run {
+        options,
+        prepared: &prepared,
+        manifest: &manifest,
+        folder: &run_folder,
+        initramfs: &initramfs,
+        earlier: None,
+    };
+    let done = run.carry_out()?;
+    if options.report.is_none() {
+        point_latest_at(&folder)
+            .context("cannot renew the link `latest`")
+            .or_exit(ExitCode::Infrastructure)?;
+    }
+    Ok(done)
+}
+
+/// Go on with the cells of a run that have no outcome yet.
+fn resume(folder: &Path, options: Options) -> Result<Done> {
+    let folder = std::path::absolute(folder)
+        .with_context(|| format!("cannot use {}", folder.display()))
+        .or_exit(ExitCode::Usage)?;
+    let manifest = Manifest::read(&folder).or_exit(ExitCode::Usage)?;
+    let options = Options {
+        request: manifest.request.clone(),
+        ..options
+    };
+    let prepared = Prepared::new(&options.request)?;
+    manifest
+        .must_equal(&Manifest::new(
+            &options.request,
+            SystemTime::now(),
+            &prepared,
+        ))
+        .or_exit(ExitCode::Usage)?;
+    let artifacts = artifacts(&options)?;
+    let (run_folder, earlier) = RunFolder::resume(&folder, options.request.again())
+        .map_err(|reason| anyhow!(reason))
+        .or_exit(ExitCode::Infrastructure)?;
+    let initramfs = prepare_guest(&prepared, &artifacts, &folder)?;
+    manifest
+        .must_have_guest(&initramfs)
+        .or_exit(ExitCode::Usage)?;
+    let run = Run {
+        options: &options,
+        prepared: &prepared,
+        manifest: &manifest,
+        folder: &run_folder,
+        initramfs: &initramfs,
+        earlier: Some(earlier),
+    };
+    run.carry_out()
+}
+
+fn artifacts(options: &Options) -> Result<Artifacts> {
+    if let Some(artifacts) = &options.artifacts {
+        return Ok(artifacts.clone());
+    }
+    let build = build::Options::new(setup::for_vms()?)?;
+    build::build(&build).or_exit(ExitCode::Infrastructure)
+}
+
+fn prepare_guest(prepared: &Prepared, artifacts: &Artifacts, folder: &Path) -> Result<PathBuf> {
     let initramfs = folder.join("guest.cpio");
     let disk = folder.join("disk.ext4");
     make_disk(&disk, DISK_BYTES)
         .with_context(|| format!("cannot make {}", disk.display()))
         .or_exit(ExitCode::Infrastructure)?;
     prepared
-        .write_initramfs(&artifacts, &initramfs, &disk)
+        .write_initramfs(artifacts, &initramfs, &disk)
         .or_exit(ExitCode::Infrastructure)?;
-
-    let cache = cache::folder().or_exit(ExitCode::Usage)?;
-    let store = Store::open(&cache, options.mirror.clone());
-    let watch = watch::Watch::new(&prepared.plan);
-    let files = |group: &_| prepared.boot_files(&store, &initramfs, group, &watch.kernels());
-    let accel = prepared.accel(options.accel, &cache, &files)?;
-    let jobs = options.jobs.unwrap_or_else(processors);
-    watch.say(&format!(
-        "{} cells to run on {} machines, {jobs} at a time, accelerator {}: {}",
-        prepared.plan.to_run(),
-        prepared.plan.groups().len(),
-        accel.accel,
-        accel.reason,
-    ));
-    let interrupt = Interrupt::default();
-    interrupt
-        .install()
-        .context("cannot listen to signals")
-        .or_exit(ExitCode::Infrastructure)?;
-    let results = run::run(&Inputs {
-        plan: &prepared.plan,
-        programs: &prepared.programs,
-        capabilities: &prepared.capabilities,
-        images: &files,
-        hypervisor: &Qemu {
-            program: setup::qemu().to_owned(),
-            hardware: Hardware {
-                accel: accel.accel,
-                memory_mib: MEMORY_MIB,
-                processors: options.processors,
-            },
-            interrupt: interrupt.clone(),
-        },
-        jobs,
-        folder: &run_folder,
-        observer: &watch,
-        interrupt: &interrupt,
-    });
-    watch.finish();
-    let report = Report::new(
-        RunInfo {
-            started,
-            seconds: started.elapsed().unwrap_or_default().as_secs_f64(),
-            interrupted: interrupt.requested(),
-            tier: options.filter.tier.to_string(),
-            accelerator: accel.accel.to_string(),
-            jobs: jobs.get(),
-            commit: workspace::commit(),
-        },
-        &results,
-        &|cell| run_folder.rerun_command(cell),
-    );
-    harness::report::write(&report, &run_folder)
-        // What is known is shown, even if it cannot be kept.
-        .inspect_err(|_| eprint!("{}", table::of(&report)))
-        .map_err(|reason| anyhow!(reason))
-        .or_exit(ExitCode::Infrastructure)?;
-    if options.report.is_none() {
-        point_latest_at(&folder)
-            .context("cannot renew the link `latest`")
-            .or_exit(ExitCode::Infrastructure)?;
-    }
-    let exit_code = exit_code(&report);
-    Ok(Done {
-        report,
-        folder,
-        exit_code,
-    })
+    Ok(initramfs)
 }
 
 /// A failure is a result; trouble outranks it only where there is none.
-fn exit_code(report: &Report) -> ExitCode {
+pub(crate) fn exit_code(report: &Report) -> ExitCode {
     if report.run.interrupted {
         return ExitCode::Interrupted;
     }

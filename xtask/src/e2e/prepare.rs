@@ -7,19 +7,20 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 use harness::{
-    Adapter, AegisBpf, Group, Null, Plan,
+    Adapter, AegisBpf, Cell, Group, Null, Plan,
     accel::{self, Accel, Detection},
     adapter::vocabulary,
     expand::{expand, expand_without_agent},
     expectation::Program,
     initramfs::{self, GuestFiles, InitramfsError},
     plan::{PlanKernel, select},
+    report::PlanReport,
     run::BootFiles,
 };
-use kernel_matrix::{BootMode, Capability, Kernel, Matrix, Progress, Store};
+use kernel_matrix::{BootMode, Capability, Digest, Kernel, Matrix, Progress, Store};
 use scenarios::Catalogue;
 
-use super::{Agent, Options};
+use super::{Agent, Request};
 use crate::{
     build::Artifacts,
     exit_code::{ExitCode, OrExit as _},
@@ -28,7 +29,10 @@ use crate::{
 
 /// Everything that is known before anything is built.
 pub(super) struct Prepared {
+    /// What is run: all that is planned, or a shard of it.
     pub(super) plan: Plan,
+    /// All that is planned.
+    pub(super) whole: PlanReport,
     /// By the name the guest knows them by.
     pub(super) programs: BTreeMap<String, Program>,
     pub(super) capabilities: BTreeMap<Group, BTreeSet<Capability>>,
@@ -37,8 +41,8 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(options: &Options) -> Result<Self> {
-        let kernels = kernels(options.kernel_image.as_deref())?;
+    pub(super) fn new(request: &Request) -> Result<Self> {
+        let kernels = kernels(request.kernel_image.as_deref())?;
         let folder = workspace::root().join("scenarios/catalogue");
         let catalogue = Catalogue::read(&folder).or_exit(ExitCode::Usage)?;
         for scenario in catalogue.iter() {
@@ -48,8 +52,8 @@ impl Prepared {
         }
         let plan_kernels: Vec<PlanKernel> = kernels.iter().map(plan_kernel).collect();
         let selection =
-            select(&options.filter, &plan_kernels, catalogue.iter()).or_exit(ExitCode::Usage)?;
-        let adapter: &'static dyn Adapter = match options.agent {
+            select(&request.filter, &plan_kernels, catalogue.iter()).or_exit(ExitCode::Usage)?;
+        let adapter: &'static dyn Adapter = match request.agent {
             Agent::Aegisbpf => &AegisBpf,
             Agent::Null => &Null,
         };
@@ -57,7 +61,7 @@ impl Prepared {
 
         let mut programs = BTreeMap::new();
         for scenario in &selection.scenarios {
-            let program = match options.agent {
+            let program = match request.agent {
                 Agent::Aegisbpf => expand(scenario, adapter)
                     .map_err(|error| {
                         catalogue.step_error(scenario, error.step, error.problem.into())
@@ -80,8 +84,20 @@ impl Prepared {
                 capabilities.insert(group, able.clone());
             }
         }
+        let text = serde_json::to_vec(&programs)?;
+        let whole = PlanReport {
+            cells: plan.cells.len(),
+            digest: plan.digest().to_string(),
+            programs: Digest::of(&text).to_string(),
+        };
+        let cost = |cell: &Cell| programs.get(&cell.program_name()).map_or(1, Program::cost);
+        let plan = match request.shard {
+            Some(shard) => shard.of(&plan, &cost),
+            None => plan,
+        };
         Ok(Self {
             plan,
+            whole,
             programs,
             capabilities,
             kernels: kernels

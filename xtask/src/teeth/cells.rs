@@ -34,11 +34,14 @@ impl Runner {
         let mut seen = Vec::new();
         for (boot_mode, scenarios) in by_boot_mode(cells) {
             let done = e2e::end_to_end(&e2e::Options {
-                filter: Filter {
-                    kernels: vec![self.kernel.clone()],
-                    scenarios,
-                    boot_modes: vec![boot_mode],
-                    tier: Tier::Nightly,
+                request: e2e::Request {
+                    filter: Filter {
+                        kernels: vec![self.kernel.clone()],
+                        scenarios,
+                        boot_modes: vec![boot_mode],
+                        tier: Tier::Nightly,
+                    },
+                    ..e2e::Request::tier(Tier::Nightly)
                 },
                 report: Some(self.folder.join(name).join(boot_mode.name())),
                 mirror: self.mirror.clone(),

@@ -28,11 +28,14 @@ fn every_fault_is_in_what_the_guest_runs() {
 #[test]
 fn every_cell_of_a_fault_runs_on_the_kernel_that_is_the_default() {
     let plan = e2e::plan(&e2e::Options {
-        filter: Filter {
-            kernels: vec!["6.12".into()],
-            tier: Tier::Nightly,
-            scenarios: Vec::new(),
-            boot_modes: Vec::new(),
+        request: e2e::Request {
+            filter: Filter {
+                kernels: vec!["6.12".into()],
+                tier: Tier::Nightly,
+                scenarios: Vec::new(),
+                boot_modes: Vec::new(),
+            },
+            ..e2e::Request::tier(Tier::Nightly)
         },
         ..e2e::Options::tier(Tier::Nightly)
     })

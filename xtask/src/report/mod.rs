@@ -1,0 +1,28 @@
+//! `cargo xtask report`: what is made of the reports of runs.
+
+mod merge;
+
+use anyhow::Result;
+
+use crate::exit_code::ExitCode;
+
+/// Makes one thing or another of the reports that runs have left.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Task {
+    /// Put the reports of all shards of a plan together: the one that the plan
+    /// would have given at once.
+    Merge(merge::Args),
+}
+
+/// The task.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    match &args.task {
+        Task::Merge(args) => merge::run(args),
+    }
+}

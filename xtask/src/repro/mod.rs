@@ -1,0 +1,86 @@
+//! `cargo xtask repro`: one cell again, exactly, with all that was seen in it.
+
+mod transcript;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow};
+use clap::ValueEnum as _;
+use harness::{Cell, plan::Filter};
+use kernel_matrix::Tier;
+
+use crate::{
+    e2e::{self, Agent, Request},
+    exit_code::{ExitCode, OrExit as _},
+    matrix::MirrorArgs,
+    output, workspace,
+};
+
+/// Boots a cell's kernel in its boot mode, does in it what the cell does, with
+/// the same policy and the same seed, and shows what was expected and seen.
+///
+/// Exit codes: those of `e2e`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// As reports name it: kernel/boot-mode/scenario, and /agent if it is
+    /// another than aegisbpf.
+    #[arg(value_name = "CELL")]
+    cell: Cell,
+    /// The seed of the run that it is from.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// The kernel of your own that it ran on.
+    #[arg(long, value_name = "PATH")]
+    kernel_image: Option<PathBuf>,
+    /// Where the results go [default: a folder of the cell's in target/repro].
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    mirror: MirrorArgs,
+}
+
+/// The task.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let folder = args.report.clone().unwrap_or_else(|| {
+        workspace::target_dir()
+            .join("repro")
+            .join(args.cell.folder())
+    });
+    let done = e2e::end_to_end(&e2e::Options {
+        request: request(args)?,
+        report: Some(folder),
+        mirror: args.mirror.mirror.clone(),
+        ..e2e::Options::tier(Tier::Nightly)
+    })?;
+    let kept = done.folder.join("cells").join(args.cell.folder());
+    output::print(&transcript::of(&kept))?;
+    eprintln!("{}", e2e::verdict(&done));
+    Ok(done.exit_code)
+}
+
+fn request(args: &Args) -> Result<Request> {
+    let Cell {
+        group,
+        scenario,
+        agent,
+    } = &args.cell;
+    let own = args.kernel_image.is_some();
+    Ok(Request {
+        filter: Filter {
+            tier: Tier::Nightly,
+            kernels: if own {
+                Vec::new()
+            } else {
+                vec![group.kernel.clone()]
+            },
+            scenarios: vec![scenario.clone()],
+            boot_modes: vec![group.boot_mode],
+        },
+        agent: Agent::from_str(agent, false)
+            .map_err(|_| anyhow!("there is no agent {agent}"))
+            .or_exit(ExitCode::Usage)?,
+        seed: args.seed,
+        kernel_image: args.kernel_image.clone(),
+        ..Request::tier(Tier::Nightly)
+    })
+}
