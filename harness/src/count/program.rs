@@ -114,13 +114,7 @@ pub fn program(adapter: &dyn Adapter, request: &Request) -> CountProgram {
         actions: Vec::new(),
         counts: Vec::new(),
     };
-    let rules_count = request.rules.to_string();
-    builder.run(
-        &[WORKLOAD_PATH, "populate", &rules_count],
-        FailCode::ProbeBroken,
-    );
-    builder.probes(Phase::Control, &Expect::Allowed);
-    builder.count(Subject::None);
+    builder.before_any_agent();
 
     builder.policy(&rules(request.rules).iter().collect::<Vec<_>>());
     let agent_hooks = builder.agent(Subject::Agent);
@@ -164,13 +158,7 @@ pub fn comparison(
         actions: Vec::new(),
         counts: Vec::new(),
     };
-    let rules_count = request.rules.to_string();
-    builder.run(
-        &[WORKLOAD_PATH, "populate", &rules_count],
-        FailCode::ProbeBroken,
-    );
-    builder.probes(Phase::Control, &Expect::Allowed);
-    builder.count(Subject::None);
+    builder.before_any_agent();
     builder.policy(&rules(request.rules).iter().collect::<Vec<_>>());
     for subject in [Subject::Base, Subject::Agent, Subject::Agent, Subject::Base] {
         let from = if subject == Subject::Base { base } else { head };
@@ -199,6 +187,14 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    fn before_any_agent(&mut self) {
+        let rules = self.request.rules.to_string();
+        let populate = [WORKLOAD_PATH, "populate", &rules];
+        self.run(&populate, FailCode::ProbeBroken);
+        self.probes(Phase::Control, &Expect::Allowed);
+        self.count(Subject::None);
+    }
+
     fn policy(&mut self, rules: &[&Rule]) {
         let PolicyFile { content, blanks } = self.adapter.policy(&Rules {
             rules: rules.to_vec(),

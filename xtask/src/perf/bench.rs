@@ -21,6 +21,7 @@ use harness::{
 };
 use harness_proto::Facts;
 use kernel_matrix::{BootMode, Kernel, Store};
+use perf::count::report::NotCounted;
 
 /// The files of 100,000 rules, their policy, and the agent with its maps.
 const MEMORY_MIB: u32 = 1024;
@@ -38,8 +39,37 @@ pub(super) struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// What `read` makes of a boot of each kernel, what has none, and the exit
+    /// code that says so.
+    pub(super) fn each<T>(
+        &self,
+        kernels: &[Kernel],
+        read: impl Fn(&str, &Facts, &Transcript) -> Result<T>,
+    ) -> (Vec<T>, Vec<NotCounted>, ExitCode) {
+        let stages = Stages::new("perf");
+        let (mut counted, mut not_counted, mut exit_code) = (Vec::new(), Vec::new(), ExitCode::Ok);
+        for kernel in kernels {
+            let series = kernel.series.to_string();
+            let run = self.run(kernel, &stages);
+            match run.and_then(|(facts, said)| read(&series, &facts, &said)) {
+                Ok(one) => counted.push(one),
+                Err(error) => {
+                    exit_code = exit_code.and(ExitCode::of(&error));
+                    not_counted.push(NotCounted {
+                        kernel: series,
+                        reason: format!("{error:#}"),
+                    });
+                }
+            }
+            if self.interrupt.requested() {
+                return (counted, not_counted, ExitCode::Interrupted);
+            }
+        }
+        (counted, not_counted, exit_code)
+    }
+
     /// What was said in a boot in which everything came to what it had to.
-    pub(super) fn run(&self, kernel: &Kernel, stages: &Stages) -> Result<(Facts, Transcript)> {
+    fn run(&self, kernel: &Kernel, stages: &Stages) -> Result<(Facts, Transcript)> {
         let series = kernel.series.to_string();
         let progress = KernelProgress::default();
         let image = self

@@ -10,10 +10,7 @@ use harness::{
 };
 use harness_proto::count::{NULL_LSM_PATH, Operation, WORKLOAD_PATH};
 use kernel_matrix::{Store, cache};
-use perf::{
-    compare::{CompareReport, KernelComparison, Verdict, report::SCHEMA_VERSION, table},
-    count::report::NotCounted,
-};
+use perf::compare::{CompareReport, KernelComparison, Verdict, report::SCHEMA_VERSION, table};
 
 use super::{
     args::Counting,
@@ -24,9 +21,7 @@ use super::{
 use crate::{
     build,
     exit_code::{ExitCode, OrExit as _},
-    output,
-    progress::Stages,
-    setup, workspace,
+    output, setup, workspace,
 };
 
 /// Where the two agents are in the guest; each is copied to its place in turn.
@@ -131,42 +126,23 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         folder: &folder,
         interrupt: &interrupt,
     };
-    let mut report = CompareReport {
+    let (kernels, not_counted, exit_code) = bench.each(&kernels, |series, facts, transcript| {
+        let counts =
+            count::read_counts(&compared.counts, transcript).or_exit(ExitCode::Inconclusive)?;
+        let release = &facts.release;
+        KernelComparison::new(series, release, &request.plan, &counts, args.threshold)
+            .or_exit(ExitCode::Inconclusive)
+    });
+    let report = CompareReport {
         schema_version: SCHEMA_VERSION,
         base,
         head,
         agent: AegisBpf.name().to_owned(),
         rules: request.rules,
         threshold_percent: args.threshold,
-        kernels: Vec::new(),
-        not_counted: Vec::new(),
+        kernels,
+        not_counted,
     };
-    let stages = Stages::new("perf");
-    let mut exit_code = ExitCode::Ok;
-    for kernel in &kernels {
-        let comparison = || -> Result<KernelComparison> {
-            let (facts, transcript) = bench.run(kernel, &stages)?;
-            let counts = count::read_counts(&compared.counts, &transcript)
-                .or_exit(ExitCode::Inconclusive)?;
-            let (series, release) = (kernel.series.to_string(), &facts.release);
-            KernelComparison::new(&series, release, &request.plan, &counts, args.threshold)
-                .or_exit(ExitCode::Inconclusive)
-        };
-        match comparison() {
-            Ok(compared) => report.kernels.push(compared),
-            Err(error) => {
-                report.not_counted.push(NotCounted {
-                    kernel: kernel.series.to_string(),
-                    reason: format!("{error:#}"),
-                });
-                exit_code = exit_code.and(ExitCode::of(&error));
-            }
-        }
-        if interrupt.requested() {
-            exit_code = ExitCode::Interrupted;
-            break;
-        }
-    }
     if let Some(path) = &args.markdown {
         fs::write(path, table::markdown(&report))
             .with_context(|| format!("cannot write {}", path.display()))

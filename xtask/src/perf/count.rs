@@ -11,11 +11,7 @@ use harness::{
 };
 use harness_proto::count::{NULL_LSM_PATH, WORKLOAD_PATH};
 use kernel_matrix::{Kernel, Matrix, Store, cache};
-use perf::count::{
-    Bounds, CountReport, KernelReport, Verdict,
-    report::{NotCounted, SCHEMA_VERSION},
-    table,
-};
+use perf::count::{Bounds, CountReport, KernelReport, Verdict, report::SCHEMA_VERSION, table};
 
 use super::{
     args::Counting,
@@ -24,9 +20,7 @@ use super::{
 use crate::{
     build,
     exit_code::{ExitCode, OrExit as _},
-    output,
-    progress::Stages,
-    setup, single, workspace,
+    output, setup, single, workspace,
 };
 
 /// Count guest instructions per operation: without an agent, with programs that
@@ -94,47 +88,28 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         interrupt: &interrupt,
     };
 
-    let mut report = CountReport {
+    let (kernels, not_counted, exit_code) = bench.each(&kernels, |series, facts, transcript| {
+        let reading = count::read(&counted, transcript).or_exit(ExitCode::Inconclusive)?;
+        KernelReport::new(
+            series,
+            &facts.release,
+            &reading.hooks,
+            (&request.plan, request.rules),
+            &reading.counts,
+            &bounds,
+        )
+        .or_exit(ExitCode::Inconclusive)
+    });
+    let report = CountReport {
         schema_version: SCHEMA_VERSION,
         commit: workspace::commit(),
         agent: AegisBpf.name().to_owned(),
         rules: request.rules,
         processes: request.processes,
         rounds: request.plan.rounds,
-        kernels: Vec::new(),
-        not_counted: Vec::new(),
+        kernels,
+        not_counted,
     };
-    let stages = Stages::new("perf");
-    let mut exit_code = ExitCode::Ok;
-    for kernel in &kernels {
-        let counted = || -> Result<KernelReport> {
-            let (facts, transcript) = bench.run(kernel, &stages)?;
-            let reading = count::read(&counted, &transcript).or_exit(ExitCode::Inconclusive)?;
-            KernelReport::new(
-                &kernel.series.to_string(),
-                &facts.release,
-                &reading.hooks,
-                (&request.plan, request.rules),
-                &reading.counts,
-                &bounds,
-            )
-            .or_exit(ExitCode::Inconclusive)
-        };
-        match counted() {
-            Ok(counted) => report.kernels.push(counted),
-            Err(error) => {
-                report.not_counted.push(NotCounted {
-                    kernel: kernel.series.to_string(),
-                    reason: format!("{error:#}"),
-                });
-                exit_code = exit_code.and(ExitCode::of(&error));
-            }
-        }
-        if interrupt.requested() {
-            exit_code = ExitCode::Interrupted;
-            break;
-        }
-    }
     if counting.json {
         output::print_json(&report)?;
     } else {
