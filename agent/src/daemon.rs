@@ -39,7 +39,7 @@ use crate::{
     names::{Decider, Names},
     paths,
     policy::Policy,
-    record::{self, Denial, Domains, Record},
+    record::{self, Denial, Domains, HeldCount, Record},
     startup::{self, Enforcer, InForce},
 };
 
@@ -190,6 +190,7 @@ fn announce(enforcer: &Enforcer, in_force: &InForce, mode: Mode) -> io::Result<(
             .filter(|_| mode != Mode::Enforce || in_force.modes.0.contains(&Mode::Audit))
             .map(ToString::to_string),
         unseen: &in_force.unseen,
+        held: HeldCount::of(&in_force.held),
     })
 }
 
@@ -240,6 +241,7 @@ impl Enforce for Live {
         };
         self.names.remember(&in_force);
         let generation = Some(in_force.active.generation());
+        let held = Some(in_force.held.clone());
         self.running = Some(Running {
             matcher: Matcher::new(&in_force.policy),
             enforcer,
@@ -247,6 +249,7 @@ impl Enforce for Live {
         });
         Ok(Applied {
             generation,
+            held,
             ..Applied::default()
         })
     }
@@ -490,6 +493,7 @@ impl Reporter {
             },
             policy_digest: hex::encode(&running.in_force.meta.digest),
             generation: running.in_force.active.generation(),
+            held: HeldCount::of(&running.in_force.held),
             reason,
         })
     }

@@ -24,6 +24,7 @@
 //! | [`detach`] | ending enforcement |
 //! | [`health`] | what is true of the pinned state and the prerequisites |
 //! | [`lock`] | one daemon at a time |
+//! | [`held`] | which descriptors were open before a rule |
 //! | [`hex`] | bytes as text |
 //! | [`paths`] | where things are |
 //! | [`exit_code`] | what the exit status says |
@@ -37,6 +38,7 @@ pub mod detach;
 pub mod exit_code;
 pub mod fallback;
 pub mod health;
+pub mod held;
 pub mod hex;
 pub mod history;
 pub mod image;

@@ -12,6 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use crate::{
+    held::Held,
     image::Modes,
     kernel::{counters::Counters, programs::Mechanism},
 };
@@ -40,6 +41,8 @@ pub enum Record<'a> {
         /// Rules that the fallback cannot see and that are not audited.
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
         unseen: &'a [String],
+        /// Descriptors that were open already.
+        held: HeldCount,
     },
     /// An operation was denied, or would have been.
     Denial(Denial<'a>),
@@ -84,6 +87,8 @@ pub enum Record<'a> {
         policy_digest: String,
         /// Number of the generation that is in force now.
         generation: u64,
+        /// Descriptors that were open already when it came into force.
+        held: HeldCount,
         /// Why it was refused.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
@@ -104,6 +109,29 @@ pub enum Record<'a> {
         #[serde(flatten)]
         counters: Counters,
     },
+}
+
+/// How many descriptors were open that a policy would not let be opened; which
+/// they are, `health` and the answer to `apply` say.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct HeldCount {
+    /// All of them, once for each rule.
+    pub found: u64,
+    /// Of these, those that a rule revokes.
+    pub revoked: u64,
+    /// Processes and descriptors that could not be looked into.
+    pub unseen: u64,
+}
+
+impl HeldCount {
+    /// Of those that were found.
+    pub const fn of(held: &Held) -> Self {
+        Self {
+            found: held.found,
+            revoked: held.revoked,
+            unseen: held.unseen,
+        }
+    }
 }
 
 /// An operation that was denied, or would have been.

@@ -18,6 +18,7 @@ use crate::{
     degrade::Degrade,
     exit_code::ExitCode,
     fallback,
+    held::{self, Held},
     image::{self, Image, ImageError, Modes, Objects, ResolvedSubject},
     kernel::{
         facts::{self, LsmObstacle},
@@ -164,6 +165,8 @@ pub struct InForce {
     pub attached: Vec<Attached>,
     /// Whether it was there already.
     pub adopted: bool,
+    /// Descriptors that were open when it came into force.
+    pub held: Held,
     /// Rules that are left out, because tracepoints cannot see what they
     /// speak of.
     pub unseen: Vec<String>,
@@ -288,7 +291,9 @@ impl Enforcer {
         } else {
             self.switch(before, &image, &meta)?
         };
+        let held = self.held(&image, &policy)?;
         Ok(InForce {
+            held,
             attached: attached(self.programs.folder())?,
             policy,
             modes: image.modes,
@@ -298,6 +303,16 @@ impl Enforcer {
             adopted,
             unseen,
         })
+    }
+
+    /// Which descriptors are open that the policy would not let be opened.
+    fn held(&mut self, image: &Image, policy: &Policy) -> Result<Held, StartError> {
+        if self.mechanism != Mechanism::Lsm {
+            return Ok(Held::default());
+        }
+        let mut kernel = Kernel::new(&mut self.programs)?;
+        let mut ask = |path: &Path, folders| kernel.facts(path, folders);
+        Ok(held::look(image, policy, Path::new("/proc"), &mut ask))
     }
 
     /// A policy without what cannot be seen here, and the ids of that; an error

@@ -39,6 +39,10 @@ pub enum Ability {
     Account,
     /// Say of each denial which policy decided.
     Generations,
+    /// Take a policy from a command.
+    Apply,
+    /// Test itself while it runs.
+    RepeatCanary,
 }
 
 /// How the objects of a rule are named.
@@ -85,6 +89,14 @@ pub fn abilities(scenario: &Scenario) -> BTreeSet<Ability> {
     if scenario.steps.iter().any(storms) {
         all.insert(Ability::Generations);
     }
+    all.extend(scenario.steps.iter().filter_map(|step| match step {
+        Step::Apply { .. } => Some(Ability::Apply),
+        Step::Start {
+            canary_every: Some(_),
+            ..
+        } => Some(Ability::RepeatCanary),
+        _ => None,
+    }));
     all
 }
 
@@ -179,6 +191,8 @@ impl fmt::Display for Ability {
             Self::RevokeHeld => write!(f, "rules that hold for older descriptors"),
             Self::Account => write!(f, "account of its events"),
             Self::Generations => write!(f, "events that tell policies apart"),
+            Self::Apply => write!(f, "command that applies a policy"),
+            Self::RepeatCanary => write!(f, "tests of itself while it runs"),
         }
     }
 }

@@ -152,16 +152,34 @@ impl<'a> Expansion<'a> {
                 degrade,
                 without,
                 raw_policy,
+                canary_every,
                 expect,
             } => {
+                let every = canary_every.as_deref();
                 let policy = self.policy(without, raw_policy.as_deref());
-                self.start((*mode, degrade), &policy, expect)?;
+                self.start((*mode, degrade), every, &policy, expect)?;
             }
             Step::Reload {
                 without,
                 raw_policy,
                 expect,
             } => self.reload(&self.policy(without, raw_policy.as_deref()), *expect)?,
+            Step::Apply {
+                without,
+                raw_policy,
+                dry_run,
+                exit,
+                matches,
+            } => {
+                self.write_policy(&self.policy(without, raw_policy.as_deref()));
+                let argv = self.adapter.apply(*dry_run);
+                let prints = (*exit == 0).then(|| matches.clone());
+                self.run(
+                    argv.ok_or("applies, which this agent has no command for")?,
+                    *exit,
+                    prints,
+                );
+            }
             Step::Probe {
                 probe,
                 run_as,
@@ -195,22 +213,35 @@ impl<'a> Expansion<'a> {
                 self.events(matches, *count, at_most)?;
             }
             Step::NoEvent { matches } => self.events(matches, 0, Some(0))?,
-            Step::Health { exit, matches } => self.push(
+            Step::Health { exit, matches } => {
+                self.run(self.adapter.health(), *exit, Some(matches.clone()));
+            }
+            Step::Unchanged { fields } => self.push(
                 Action::Run {
                     argv: self.adapter.health(),
                     deadline_ms: COMMAND_MS,
                 },
-                Expectation::Ran {
-                    exit: *exit,
-                    prints: Some(matches.clone()),
-                    otherwise: FailCode::StateMismatch,
-                },
+                Expectation::Unchanged(fields.clone()),
             ),
             Step::Links { expect } => {
                 self.push(Action::ListBpfLinks, Expectation::Links(expect.clone()));
             }
         }
         Ok(())
+    }
+
+    fn run(&mut self, argv: Vec<String>, exit: i32, prints: Option<Value>) {
+        self.push(
+            Action::Run {
+                argv,
+                deadline_ms: COMMAND_MS,
+            },
+            Expectation::Ran {
+                exit,
+                prints,
+                otherwise: FailCode::StateMismatch,
+            },
+        );
     }
 
     fn policy(&self, without: &[String], raw: Option<&str>) -> PolicyFile {
@@ -240,6 +271,7 @@ impl<'a> Expansion<'a> {
     fn start(
         &mut self,
         (mode, degrade): (Mode, &[Degraded]),
+        canary_every: Option<&str>,
         policy: &PolicyFile,
         expect: &StartExpect,
     ) -> Result<(), &'static str> {
@@ -263,9 +295,13 @@ impl<'a> Expansion<'a> {
                 says: says.clone(),
             },
         };
+        let mut argv = self.adapter.start(mode, degrade);
+        if let Some(every) = canary_every {
+            argv.extend(self.adapter.canary_every(every));
+        }
         let action = Action::Spawn {
             name,
-            argv: self.adapter.start(mode, degrade),
+            argv,
             ready: self.adapter.ready(),
             deadline_ms: READY_MS,
         };
@@ -417,7 +453,7 @@ impl<'a> Expansion<'a> {
             self.reload(&empty, ReloadExpect::Applied)
         } else {
             let (mode, degrade) = self.last_start.clone();
-            self.start((mode, &degrade), &empty, &StartExpect::Ready)
+            self.start((mode, &degrade), None, &empty, &StartExpect::Ready)
         };
         debug_assert_eq!(put, Ok(()), "both are possible in these states");
     }
@@ -453,6 +489,7 @@ pub(crate) fn deadline_ms(action: &Action) -> u64 {
         | Action::WriteFile { .. }
         | Action::Copy { .. }
         | Action::Listen { .. }
+        | Action::RemoveFiles { .. }
         | Action::MakeFiles { .. }
         | Action::Hold { .. }
         | Action::Probe(_)

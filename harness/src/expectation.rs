@@ -99,6 +99,8 @@ pub enum Expectation {
         /// What it is otherwise.
         otherwise: FailCode,
     },
+    /// These fields are as the same command printed them before.
+    Unchanged(Vec<String>),
     /// The agent's account of its events adds up.
     Account {
         /// Where it is.

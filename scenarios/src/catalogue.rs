@@ -178,7 +178,15 @@ fn check(path: &Path, scenario: &Scenario) -> Result<(), String> {
 
 fn check_step(step: &Step, known: &[&str]) -> Result<(), String> {
     match step {
-        Step::Start { without, .. } | Step::Reload { without, .. } => check_without(without, known),
+        Step::Apply { exit, matches, .. } if (*exit == 0) != matches.is_object() => {
+            Err("`matches` must be a table where the exit status is 0, and absent else".into())
+        }
+        Step::Start { without, .. }
+        | Step::Reload { without, .. }
+        | Step::Apply { without, .. } => check_without(without, known),
+        Step::Unchanged { fields } if fields.is_empty() => {
+            Err("`fields` is empty, so nothing is compared: name at least one field".into())
+        }
         Step::Storm { storm } => check_storm(storm, known),
         Step::Event { count: 0, .. } => Err(
             "`count = 0` asks for nothing, so it would always pass: to say that no event \
@@ -255,6 +263,10 @@ mod tests {
         check("do = \"no-event\"\nmatches = {}", "`matches` is empty");
         check("do = \"no-event\"\nmatches = \"denial\"", "must be a table");
         check("do = \"health\"\nmatches = 1", "must be a table");
+        check("do = \"apply\"", "must be a table");
+        check("do = \"apply\"\nexit = 4\nmatches = {}", "absent else");
+        check("do = \"apply\"\nexit = 4", "none");
+        check("do = \"unchanged\"\nfields = []", "`fields` is empty");
         check("do = \"health\"\nmatches = {}", "none");
         check(
             "do = \"start\"\nmode = \"audit\"\nwithout = [\"b\"]",

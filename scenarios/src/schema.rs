@@ -142,6 +142,10 @@ pub enum Step {
         /// what the rules cannot say, such as a policy with a mistake.
         #[serde(default)]
         raw_policy: Option<String>,
+        /// How often it tests itself while it runs, as a person writes it; else
+        /// only when it brings a policy into force.
+        #[serde(default)]
+        canary_every: Option<String>,
         /// What must come of it.
         #[serde(default)]
         expect: StartExpect,
@@ -157,6 +161,24 @@ pub enum Step {
         /// What must come of it.
         #[serde(default)]
         expect: ReloadExpect,
+    },
+    /// Run the agent's command that brings a policy into force.
+    Apply {
+        /// Ids of rules to leave out of the policy.
+        #[serde(default)]
+        without: Vec<String>,
+        /// A policy in the agent's own language instead of the rules.
+        #[serde(default)]
+        raw_policy: Option<String>,
+        /// Only ask what it would do.
+        #[serde(default)]
+        dry_run: bool,
+        /// Its exit status.
+        #[serde(default)]
+        exit: i32,
+        /// Subset of its JSON output, when the exit status is 0.
+        #[serde(default)]
+        matches: serde_json::Value,
     },
     /// Do something and look at the kernel's verdict. For each probe that
     /// must be denied the harness adds its teeth: the same probe must be
@@ -258,6 +280,12 @@ pub enum Step {
         exit: i32,
         /// Subset of its JSON output.
         matches: serde_json::Value,
+    },
+    /// Ask the agent for its health again: what it said of these at the health
+    /// step before is still so.
+    Unchanged {
+        /// Fields of its JSON output, which must be there.
+        fields: Vec<String>,
     },
     /// Ask the kernel which BPF links exist.
     Links {

@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::{
     control::{Applied, Response},
+    held::Held,
     hex::Hex,
     history::{Entry, Event, Kept, State},
-    policy::{Policy, canonical},
+    policy::{Policy, canonical, model},
     signature::time,
 };
 
@@ -53,11 +54,56 @@ fn applied_policy(applied: &Applied, dry_run: bool) -> String {
         Some(generation) => writeln!(text, "{digest}  in force, generation {generation}"),
         None => writeln!(text, "{digest}  stored for the next start: no daemon runs"),
     };
+    if let Some(held) = &applied.held {
+        text += &descriptors(held);
+    }
     if let Some(confirm_by) = applied.confirm_by {
         let _ = writeln!(
             text,
             "taken back at {} unless you run `aegisbpf policy confirm`",
             time(confirm_by)
+        );
+    }
+    text
+}
+
+/// What was open already: nothing where nothing was.
+fn descriptors(held: &Held) -> String {
+    let mut text = String::new();
+    let Held {
+        found,
+        revoked,
+        unseen,
+        listed,
+    } = held;
+    if *found > 0 {
+        let _ = writeln!(
+            text,
+            "{found} open before a rule, {revoked} of them revoked:\n{:>8} {:>5}  {:<6}  {:<16}  {:<10}  rule",
+            "pid", "fd", "held", "command", "opened to"
+        );
+    }
+    for one in listed {
+        let held = match one.held {
+            model::Held::Keep => "keep",
+            model::Held::Revoke => "revoke",
+        };
+        let (command, rule) = (&one.command, &one.rule);
+        let operations = one.operations.join(",");
+        let _ = writeln!(
+            text,
+            "{:>8} {:>5}  {held:<6}  {command:<16}  {operations:<10}  {rule}",
+            one.pid, one.fd
+        );
+    }
+    let rest = found - (listed.len() as u64).min(*found);
+    if rest > 0 {
+        let _ = writeln!(text, "and {rest} more, not listed");
+    }
+    if *unseen > 0 {
+        let _ = writeln!(
+            text,
+            "{unseen} processes or descriptors could not be looked into"
         );
     }
     text

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     exit_code::ExitCode,
+    held::Held,
     hex::Hex,
     history::{Entry, State},
     policy::lint::Finding,
@@ -86,6 +87,9 @@ pub struct Applied {
     pub warnings: Vec<Finding>,
     /// Seconds since 1970, after which it is taken back unless confirmed.
     pub confirm_by: Option<u64>,
+    /// Descriptors that were open already; absent when it waits for the next
+    /// start.
+    pub held: Option<Held>,
     /// Of a dry run.
     pub rehearsal: Option<Rehearsal>,
 }

@@ -7,14 +7,21 @@
 //! nowhere: to attach a program to a hook and to take it away again takes the
 //! kernel hundreds of milliseconds.
 
-use std::{io, os::fd::AsRawFd as _, path::Path};
+use std::{
+    io,
+    os::fd::{AsRawFd as _, OwnedFd},
+    path::Path,
+};
 
-use aegisbpf_abi::{Key, names};
+use aegisbpf_abi::{FileFacts, Key, names};
 use aya::{
     maps::{Array, Map, MapData, MapError},
     programs::{ProgramError, RawTracePoint, RawTracePointRunOptions, TestRun as _},
 };
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::{
+    fs::{CWD, FileType, Mode, OFlags, fstat, openat},
+    io::Errno,
+};
 use thiserror::Error;
 
 use super::{
@@ -58,7 +65,7 @@ pub trait Identify {
 /// The kernel.
 pub struct Kernel<'programs> {
     program: &'programs RawTracePoint,
-    answer: Array<MapData, Key>,
+    answer: Array<MapData, FileFacts>,
 }
 
 impl<'programs> Kernel<'programs> {
@@ -79,26 +86,53 @@ impl<'programs> Kernel<'programs> {
     }
 }
 
-impl Identify for Kernel<'_> {
-    fn identify(&mut self, path: &Path) -> Result<Option<Identity>, IdentifyError> {
-        self.answer.set(0, Key::default(), 0)?;
-        // Which is no opening that a rule could deny.
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let file = match openat(CWD, path, flags, Mode::empty()) {
-            Ok(file) => file,
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
-            Err(error) => return Err(io::Error::from(error).into()),
+impl Kernel<'_> {
+    /// What there is to know about the file at a path, links followed, with
+    /// the folders above where they are asked for.
+    pub fn facts(
+        &mut self,
+        path: &Path,
+        folders: bool,
+    ) -> Result<Option<FileFacts>, IdentifyError> {
+        let Some(file) = open(path)? else {
+            return Ok(None);
         };
+        self.ask(&file, folders).map(Some)
+    }
+
+    fn ask(&mut self, file: &OwnedFd, folders: bool) -> Result<FileFacts, IdentifyError> {
+        self.answer.set(0, FileFacts::default(), 0)?;
         let mut asked = RawTracePointRunOptions::new();
         asked.args[0] = u64::from(file.as_raw_fd().unsigned_abs());
+        asked.args[1] = u64::from(folders);
         self.program.test_run(asked)?;
-        let key = self.answer.get(&0, 0)?;
-        if key == Key::default() {
+        let facts = self.answer.get(&0, 0)?;
+        if facts.object == Key::default() {
             return Err(IdentifyError::Silent);
         }
+        Ok(facts)
+    }
+}
+
+/// Open it in a way that no rule could deny.
+fn open(path: &Path) -> Result<Option<OwnedFd>, IdentifyError> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    match openat(CWD, path, flags, Mode::empty()) {
+        Ok(file) => Ok(Some(file)),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(io::Error::from(error).into()),
+    }
+}
+
+impl Identify for Kernel<'_> {
+    fn identify(&mut self, path: &Path) -> Result<Option<Identity>, IdentifyError> {
+        let Some(file) = open(path)? else {
+            return Ok(None);
+        };
+        let facts = self.ask(&file, false)?;
         let status = fstat(&file).map_err(io::Error::from)?;
         Ok(Some(Identity {
-            key,
+            key: facts.object,
             is_folder: FileType::from_raw_mode(status.st_mode) == FileType::Directory,
         }))
     }

@@ -215,6 +215,7 @@ impl Key {
 /// Hash of a file name, eight bytes at a time: names have no zero bytes, so
 /// filling the last word with them is unambiguous. Somebody who finds a
 /// second name with the hash of a denied one finds that it is denied too.
+#[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameHash(pub u64);
 

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`names`] | names of maps, globals and programs |
 //! | [`operation`] | what can be tried |
+//! | [`file`] | what the agent is told of a file that it asks about |
 //! | [`key`] | keys of the rule maps, and the lists found under them |
 //! | [`rule`] | rules and subjects |
 //! | [`active`] | the word that says which policy decides |
@@ -30,6 +31,7 @@ extern crate std;
 pub mod active;
 pub mod counter;
 pub mod event;
+pub mod file;
 pub mod key;
 pub mod names;
 pub mod operation;
@@ -41,6 +43,7 @@ pub mod verdict;
 pub use active::Active;
 pub use counter::Counter;
 pub use event::{Event, TEXT_LENGTH};
+pub use file::FileFacts;
 pub use key::{Key, LIST_LENGTH, NAME_LENGTH, NameHash, Reference, Role, RuleList};
 pub use operation::{Domain, Operation, Operations};
 pub use rule::{Effect, Rule, SUBJECTS, Subject, Subjects};
@@ -48,7 +51,7 @@ pub use verdict::Mode;
 
 /// Changes whenever a type here, a map or the meaning of one changes. Stored
 /// with the pinned state; an agent adopts only state of its own number.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// What the pinned state is, kept beside it: enough to adopt it after a
 /// restart, or to see that it cannot be.

@@ -35,8 +35,8 @@ pub mod policy_map {
     /// [`crate::Key::filter_bit`] is in the index.
     pub const FILTER: &str = "FILTER";
 
-    /// One [`crate::Key`]: what the program [`IDENTIFY`](super::IDENTIFY)
-    /// saw.
+    /// One [`crate::FileFacts`]: what the program
+    /// [`IDENTIFY`](super::IDENTIFY) saw.
     pub const IDENTITY: &str = "IDENTITY";
 
     /// All of them.

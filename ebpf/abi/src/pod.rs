@@ -1,7 +1,7 @@
 //! `aya::Pod` for what the agent writes to maps.
 #![expect(unsafe_code, reason = "aya marks plain old data with an unsafe trait")]
 
-use crate::{Key, Meta, Rule, RuleList, Subjects};
+use crate::{FileFacts, Key, Meta, Rule, RuleList, Subjects};
 
 // SAFETY: `repr(C)`, plain integers, no padding (see the test below).
 unsafe impl aya::Pod for Key {}
@@ -13,10 +13,12 @@ unsafe impl aya::Pod for Rule {}
 unsafe impl aya::Pod for Subjects {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Meta {}
+// SAFETY: as above.
+unsafe impl aya::Pod for FileFacts {}
 
 #[cfg(test)]
 mod tests {
-    use crate::{Key, LIST_LENGTH, Meta, Rule, RuleList, SUBJECTS, Subject, Subjects};
+    use crate::{FileFacts, Key, LIST_LENGTH, Meta, Rule, RuleList, SUBJECTS, Subject, Subjects};
 
     #[test]
     fn map_types_have_no_padding() {
@@ -26,5 +28,6 @@ mod tests {
         assert_eq!(size_of::<Subject>(), 24 + 6 * 8 + 6 * 4);
         assert_eq!(size_of::<Subjects>(), 8 + SUBJECTS * size_of::<Subject>());
         assert_eq!(size_of::<Meta>(), 8 * 4 + 8 + 32);
+        assert_eq!(size_of::<FileFacts>(), 24 + 8 + 64 * 24);
     }
 }

@@ -7,6 +7,7 @@
 use aegisbpf_abi::{
     Active, Domain, Effect, Event, Key, Operation, Operations, Reference, RuleList,
     active::flag,
+    file::DEPTH,
     key::Kind,
     verdict::{Decision, Request},
 };
@@ -19,10 +20,6 @@ use crate::{
     subject::aegisbpf_subjects,
     weigh::{aegisbpf_exempt, aegisbpf_find, aegisbpf_weigh},
 };
-
-/// How many folders above a file are looked at for rules about subtrees.
-/// Files deeper than that are treated as if such a rule denied them.
-const DEPTH: u32 = 64;
 
 const SIGKILL: u32 = 9;
 
@@ -137,7 +134,7 @@ pub(crate) fn subtree_around(active: Active, dentry: Dentry) -> Subtree {
     };
     let mut folder = dentry.parent();
     let mut level = 0;
-    while level < DEPTH {
+    while level < DEPTH as u32 {
         let object = folder.inode().object();
         if may_be_listed(filter, active, &object) {
             let found = Listed::find(active, object);

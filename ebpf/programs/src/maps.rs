@@ -4,7 +4,7 @@
 
 use core::arch::asm;
 
-use aegisbpf_abi::{Active, Counter, Key, Meta, Rule, RuleList, Subjects};
+use aegisbpf_abi::{Active, Counter, FileFacts, Key, Meta, Rule, RuleList, Subjects};
 use aya_ebpf::{
     bindings::BPF_F_INNER_MAP,
     btf_maps,
@@ -26,7 +26,7 @@ static META: Array<Meta> = Array::with_max_entries(2, 0);
 #[map]
 pub(crate) static SUBJECTS: Array<Subjects> = Array::with_max_entries(2, 0);
 #[map]
-pub(crate) static IDENTITY: Array<Key> = Array::with_max_entries(1, 0);
+pub(crate) static IDENTITY: Array<FileFacts> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static IN_FLIGHT: HashMap<u64, InFlight> = HashMap::with_max_entries(1, 0);
 

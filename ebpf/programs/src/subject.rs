@@ -120,7 +120,12 @@ fn program(task: u64) -> Key {
 /// The object of a `struct file` at any address.
 #[inline(always)]
 pub(crate) fn object_of(file: u64) -> Key {
-    let inode: u64 = glance(file, &config::OFFSET_FILE_INODE);
+    object_of_inode(glance(file, &config::OFFSET_FILE_INODE))
+}
+
+/// That of a `struct inode`.
+#[inline(always)]
+pub(crate) fn object_of_inode(inode: u64) -> Key {
     let super_block: u64 = glance(inode, &config::OFFSET_INODE_SUPER);
     Key::object(
         glance(inode, &config::OFFSET_INODE_NUMBER),

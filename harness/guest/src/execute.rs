@@ -82,6 +82,9 @@ impl Executor {
             Action::MakeFiles { folder, count } => {
                 done(files::make_files(Path::new(folder), *count)).map_err(text)
             }
+            Action::RemoveFiles { beneath, prefix } => {
+                done(files::remove_files(Path::new(beneath), prefix)).map_err(text)
+            }
             Action::Probe(task) => Ok(probes.run(supervisor, task)),
             Action::Hold { name, hold } => Ok(probes.hold(supervisor, name, hold)),
             Action::Spawn {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +47,33 @@ pub fn make_files(folder: &Path, count: u32) -> Result<(), AttemptError> {
     Ok(())
 }
 
+/// Remove every file beneath a folder whose name begins so. One that has gone
+/// meanwhile is gone.
+pub fn remove_files(beneath: &Path, prefix: &str) -> Result<(), AttemptError> {
+    let attempt = || format!("remove {prefix}* beneath {}", beneath.display());
+    let mut folders = vec![beneath.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).attempt(attempt)? {
+            let entry = entry.attempt(attempt)?;
+            if entry.file_type().attempt(attempt)?.is_dir() {
+                folders.push(entry.path());
+            } else if entry
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(prefix.as_bytes())
+            {
+                match fs::remove_file(entry.path()) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(error).attempt(attempt);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 fn make_parent(path: &Path) -> Result<(), AttemptError> {
     path.parent().map_or(Ok(()), make_folder)
 }
@@ -60,7 +87,7 @@ fn beside(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::{copy_file, write_file};
+    use super::{copy_file, remove_files, write_file};
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
@@ -89,6 +116,18 @@ mod tests {
             fs::metadata(&to).unwrap().permissions().mode() & 0o7777,
             0o751
         );
+    }
+
+    #[test]
+    fn only_files_whose_name_begins_so_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a/link-x", "a/b/link-y", "a/map", "other-link-z"] {
+            write_file(&folder.path().join(name), "", 0o600).unwrap();
+        }
+        remove_files(folder.path(), "link-").unwrap();
+        let there = |name: &str| folder.path().join(name).exists();
+        assert!(!there("a/link-x") && !there("a/b/link-y"));
+        assert!(there("a/map") && there("other-link-z"));
     }
 
     #[test]

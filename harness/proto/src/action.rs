@@ -79,6 +79,14 @@ pub enum Action {
         /// How many.
         count: u32,
     },
+    /// Remove every file beneath a folder whose name begins so.
+    /// → [`crate::Observation::Done`]
+    RemoveFiles {
+        /// Absolute path.
+        beneath: String,
+        /// The beginning of the names.
+        prefix: String,
+    },
     /// Run the probe executable. → [`crate::Observation::Probed`]
     Probe(Task),
     /// Run the probe executable, let it open a file and wait for
@@ -202,12 +210,17 @@ pub enum Lookup {
 }
 
 /// Whether `line` holds all of `subset`: objects match when every key of the
-/// subset matches, arrays and scalars when they are equal.
+/// subset matches, arrays when they are as long and each element matches the one
+/// in its place, scalars when they are equal.
 pub fn matches_subset(line: &Value, subset: &Value) -> bool {
     match (line, subset) {
         (Value::Object(line), Value::Object(subset)) => subset
             .iter()
             .all(|(key, wanted)| line.get(key).is_some_and(|got| matches_subset(got, wanted))),
+        (Value::Array(line), Value::Array(subset)) => {
+            let mut pairs = line.iter().zip(subset);
+            line.len() == subset.len() && pairs.all(|(got, wanted)| matches_subset(got, wanted))
+        }
         (line, subset) => line == subset,
     }
 }
@@ -227,5 +240,15 @@ mod tests {
         check(json!({"object": {"path": "/y"}}), false);
         check(json!({"missing": null}), false);
         check(json!("denial"), false);
+    }
+
+    #[test]
+    fn arrays_match_element_by_element() {
+        let line = json!({"held": [{"pid": 1, "rule": "a"}, {"pid": 2, "rule": "b"}]});
+        let check = |subset, expected| assert_eq!(matches_subset(&line, &subset), expected);
+        check(json!({"held": [{"rule": "a"}, {"rule": "b"}]}), true);
+        check(json!({"held": [{"rule": "b"}, {"rule": "a"}]}), false);
+        check(json!({"held": [{"rule": "a"}]}), false);
+        check(json!({"held": []}), false);
     }
 }

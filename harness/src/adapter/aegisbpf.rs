@@ -44,6 +44,8 @@ impl Adapter for AegisBpf {
             | Ability::KillRule
             | Ability::RevokeHeld
             | Ability::Account
+            | Ability::Apply
+            | Ability::RepeatCanary
             | Ability::Generations => true,
         }
     }
@@ -71,6 +73,18 @@ impl Adapter for AegisBpf {
             command.push(format!("--degrade={domains}=audit"));
         }
         command
+    }
+
+    fn canary_every(&self, every: &str) -> Vec<String> {
+        words(&["--canary-every", every])
+    }
+
+    fn apply(&self, dry_run: bool) -> Option<Vec<String>> {
+        let mut argv = words(&[EXECUTABLE, "policy", "apply", POLICY, "--json"]);
+        if dry_run {
+            argv.push("--dry-run".into());
+        }
+        Some(argv)
     }
 
     fn ready(&self) -> Value {

@@ -35,6 +35,15 @@ pub trait Adapter: Send + Sync {
     /// The command that runs it in the foreground, writing JSON lines. `degrade`
     /// may be audited where it cannot be enforced.
     fn start(&self, mode: Mode, degrade: &[Degraded]) -> Vec<String>;
+    /// What is added to that command for it to test itself so often.
+    fn canary_every(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+    /// The command that brings the policy file into force and prints a JSON
+    /// object, or only says what it would do.
+    fn apply(&self, _dry_run: bool) -> Option<Vec<String>> {
+        None
+    }
     /// What the line that says it is ready holds.
     fn ready(&self) -> Value;
     /// How it is told that its policy has changed, and what it answers.

@@ -76,6 +76,7 @@ impl Adapter for Null {
             tag: "type",
             lines: &[],
             health: &[],
+            applied: &[],
         }
     }
 

@@ -15,6 +15,8 @@ pub struct Vocabulary {
     pub lines: &'static [Line],
     /// What its health is told in.
     pub health: &'static [Field],
+    /// What its command prints that brings a policy into force.
+    pub applied: &'static [Field],
 }
 
 /// One kind of line.
@@ -52,6 +54,10 @@ pub enum Shape {
     Table(&'static [Field]),
     /// A list of anything; it is compared as a whole.
     List,
+    /// A list of tables; each is held against the one in its place.
+    Rows(&'static [Field]),
+    /// A table of tables, under any names.
+    Named(&'static [Field]),
 }
 
 /// A matcher that matches nothing the agent can say.
@@ -97,6 +103,12 @@ pub fn check(scenario: &Scenario, vocabulary: &Vocabulary) -> Result<(), MatchEr
             Step::Health { matches, .. } => {
                 matcher.value("matches", matches, Shape::Table(vocabulary.health))
             }
+            Step::Apply {
+                matches, exit: 0, ..
+            } => matcher.value("matches", matches, Shape::Table(vocabulary.applied)),
+            Step::Unchanged { fields } => fields
+                .iter()
+                .try_for_each(|name| find("fields", name, vocabulary.health).map(drop)),
             _ => Ok(()),
         };
         checked.map_err(|(field, problem)| MatchError {
@@ -187,6 +199,15 @@ impl Matcher<'_> {
                 unknown(at.into(), "rule", value, known)
             }
             (Shape::Table(fields), Value::Object(wanted)) => self.fields(at, wanted, fields),
+            (Shape::Rows(fields), Value::Array(rows)) => rows
+                .iter()
+                .try_for_each(|row| self.value(at, row, Shape::Table(fields))),
+            (Shape::Named(fields), Value::Object(tables)) => {
+                let mut tables = tables.iter();
+                tables.try_for_each(|(name, table)| {
+                    self.value(&format!("{at}.{name}"), table, Shape::Table(fields))
+                })
+            }
             (shape, value) => Err((
                 at.into(),
                 Problem::Shape {
@@ -201,7 +222,9 @@ impl Matcher<'_> {
     /// enough that it mentions the id.
     fn has_rule(&self, id: &str) -> bool {
         let in_raw_policy = |step: &Step| match step {
-            Step::Start { raw_policy, .. } | Step::Reload { raw_policy, .. } => raw_policy
+            Step::Start { raw_policy, .. }
+            | Step::Reload { raw_policy, .. }
+            | Step::Apply { raw_policy, .. } => raw_policy
                 .as_ref()
                 .is_some_and(|policy| !id.is_empty() && policy.contains(id)),
             _ => false,
@@ -243,8 +266,8 @@ impl Shape {
             Self::Flag => "true or false",
             Self::Number => "a number",
             Self::Text | Self::Word(_) | Self::Rule => "a text",
-            Self::Table(_) => "a table",
-            Self::List => "a list",
+            Self::Table(_) | Self::Named(_) => "a table",
+            Self::List | Self::Rows(_) => "a list",
         }
     }
 }

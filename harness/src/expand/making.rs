@@ -46,6 +46,10 @@ pub(super) fn making(setup: &Setup) -> (Action, Expectation) {
             transport: *transport,
             address: *address,
         },
+        Setup::Removed { beneath, prefix } => Action::RemoveFiles {
+            beneath: beneath.clone(),
+            prefix: prefix.clone(),
+        },
         Setup::Do(probe) => {
             let task = Task {
                 probe: probe.clone(),

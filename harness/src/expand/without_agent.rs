@@ -67,6 +67,8 @@ pub fn expand_without_agent(scenario: &Scenario) -> Program {
             Step::Storm { .. }
             | Step::Start { .. }
             | Step::Reload { .. }
+            | Step::Apply { .. }
+            | Step::Unchanged { .. }
             | Step::Kill { .. }
             | Step::Signal { .. }
             | Step::Accounting { .. }

@@ -19,6 +19,8 @@ use crate::{
 pub(super) struct Memory<'a> {
     transcript: &'a Transcript,
     links: BTreeMap<&'a str, &'a [BpfLink]>,
+    /// What each command printed last.
+    printed: BTreeMap<&'a [String], Value>,
 }
 
 type Checked = Result<(), Outcome>;
@@ -34,6 +36,7 @@ impl<'a> Memory<'a> {
         Self {
             transcript,
             links: BTreeMap::new(),
+            printed: BTreeMap::new(),
         }
     }
 
@@ -85,10 +88,16 @@ impl<'a> Memory<'a> {
                     stdout,
                     stderr,
                 },
-            ) => check_ran(
-                (*exit, prints.as_ref(), *otherwise),
-                (*found, stdout, stderr),
-            ),
+            ) => {
+                self.remember(&planned.action, stdout);
+                check_ran(
+                    (*exit, prints.as_ref(), *otherwise),
+                    (*found, stdout, stderr),
+                )
+            }
+            (E::Unchanged(fields), O::Ran { stdout, .. }) => {
+                self.check_unchanged(&planned.action, fields, stdout)
+            }
             (
                 E::Account {
                     ledger,
@@ -142,6 +151,41 @@ impl<'a> Memory<'a> {
         )
     }
 
+    fn remember(&mut self, action: &'a Action, stdout: &str) {
+        if let Action::Run { argv, .. } = action
+            && let Ok(printed) = serde_json::from_str(stdout)
+        {
+            self.printed.insert(argv, printed);
+        }
+    }
+
+    fn check_unchanged(&self, action: &Action, fields: &[String], stdout: &str) -> Checked {
+        let before = match action {
+            Action::Run { argv, .. } => self.printed.get(argv.as_slice()),
+            _ => None,
+        };
+        let Some(before) = before else {
+            let problem = "the scenario compares with what no step before asked for";
+            return Err(Outcome::infra(InfraCode::Harness, problem));
+        };
+        let now: Value = serde_json::from_str(stdout).unwrap_or_default();
+        for field in fields {
+            let (before, now) = (before.get(field), now.get(field));
+            if before.is_none() || before != now {
+                let shown = |value: Option<&Value>| value.map_or("absent".into(), Value::to_string);
+                return fail(
+                    FailCode::StateMismatch,
+                    format!(
+                        "`{field}` was {} and is {}, expected no change",
+                        shown(before),
+                        shown(now)
+                    ),
+                );
+            }
+        }
+        Ok(())
+    }
+
     fn check_links(&mut self, expect: &'a LinksExpect, links: &'a [BpfLink]) -> Checked {
         match expect {
             LinksExpect::None if links.is_empty() => Ok(()),
@@ -186,6 +230,7 @@ fn broken(expectation: &Expectation, message: &str) -> Outcome {
         | Expectation::Events { .. }
         | Expectation::Answer(_)
         | Expectation::Account { .. }
+        | Expectation::Unchanged(_)
         | Expectation::Ran { .. } => Outcome::failed(FailCode::AgentExit, reason),
         Expectation::Verdict(_) | Expectation::Storm { .. } => {
             Outcome::failed(FailCode::ProbeBroken, reason)

@@ -64,6 +64,13 @@ pub enum Setup {
         /// Local address.
         address: SocketAddr,
     },
+    /// Every file beneath a folder whose name begins so is removed.
+    Removed {
+        /// Absolute path.
+        beneath: String,
+        /// The beginning of the names.
+        prefix: String,
+    },
     /// Whatever a probe can do; it must be allowed.
     Do(Probe),
 }

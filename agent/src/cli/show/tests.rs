@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::{
+    held::Descriptor,
     history::Operator,
     policy::{
         lint::{Finding, Severity},
@@ -34,6 +35,17 @@ fn a_difference_is_read_line_by_line() {
         difference(&old, &swapped),
         "the same rules in another order\n"
     );
+}
+
+fn descriptor(fd: u32, held: model::Held) -> Descriptor {
+    Descriptor {
+        pid: 4711,
+        fd,
+        command: "nginx".into(),
+        rule: "tls-keys".into(),
+        operations: vec!["read".into(), "write".into()],
+        held,
+    }
 }
 
 #[test]
@@ -81,6 +93,15 @@ fn answers_are_read_by_people() {
         }],
         confirm_by: Some(1_780_272_060),
         rehearsal: None,
+        held: Some(Held {
+            found: 3,
+            revoked: 1,
+            unseen: 1,
+            listed: vec![
+                descriptor(7, model::Held::Keep),
+                descriptor(8, model::Held::Revoke),
+            ],
+        }),
     };
     let state = State {
         current: Some(kept),
@@ -99,6 +120,12 @@ fn answers_are_read_by_people() {
     assert_snapshot!(text.join("--\n"), @r#"
     warning: rule "a" is odd: look
     abababababababababababababababababababababababababababababababab  in force, generation 3
+    3 open before a rule, 1 of them revoked:
+         pid    fd  held    command           opened to   rule
+        4711     7  keep    nginx             read,write  tls-keys
+        4711     8  revoke  nginx             read,write  tls-keys
+    and 1 more, not listed
+    1 processes or descriptors could not be looked into
     taken back at 2026-06-01T00:01:00Z unless you run `aegisbpf policy confirm`
     --
     abababababababababababababababababababababababababababababababab  stored for the next start: no daemon runs

@@ -17,6 +17,7 @@ pub(super) const VOCABULARY: Vocabulary = Vocabulary {
         line("stopped", &[STOPPED, COUNTERS]),
     ],
     health: HEALTH,
+    applied: &[field("applied", Shape::Table(APPLIED))],
 };
 
 const READY: &[Field] = &[
@@ -28,6 +29,47 @@ const READY: &[Field] = &[
     field("rules", Shape::Number),
     field("fallback_reason", Shape::Text),
     field("unseen", Shape::List),
+    field("held", Shape::Table(HELD_COUNT)),
+];
+
+const HELD_COUNT: &[Field] = &[
+    field("found", Shape::Number),
+    field("revoked", Shape::Number),
+    field("unseen", Shape::Number),
+];
+
+const HELD: &[Field] = &[
+    field("found", Shape::Number),
+    field("revoked", Shape::Number),
+    field("unseen", Shape::Number),
+    field(
+        "listed",
+        Shape::Rows(&[
+            field("pid", Shape::Number),
+            field("fd", Shape::Number),
+            field("command", Shape::Text),
+            field("rule", Shape::Rule),
+            field("operations", Shape::List),
+            field("held", Shape::Word(&["keep", "revoke"])),
+        ]),
+    ),
+];
+
+const APPLIED: &[Field] = &[
+    field("policy", Shape::Text),
+    field("generation", Shape::Number),
+    field("warnings", Shape::List),
+    field("confirm_by", Shape::Number),
+    field("held", Shape::Table(HELD)),
+    field(
+        "rehearsal",
+        Shape::Table(&[
+            field("map-bytes", Shape::Number),
+            field("hooks", Shape::List),
+            field("kernel-asked", Shape::Flag),
+        ]),
+    ),
+    field("changes", Shape::Text),
 ];
 
 const NUMBERED: &[Field] = &[
@@ -79,6 +121,7 @@ const POLICY: &[Field] = &[
     field("policy_digest", Shape::Text),
     field("generation", Shape::Number),
     field("reason", Shape::Text),
+    field("held", Shape::Table(HELD_COUNT)),
 ];
 
 const STOPPED: &[Field] = &[
