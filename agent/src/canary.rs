@@ -117,6 +117,19 @@ pub enum CanaryError {
     Counters(#[from] MapError),
 }
 
+impl CanaryError {
+    /// What was tried, when it is that which failed.
+    pub const fn operation(&self) -> Option<Operation> {
+        match self {
+            Self::NotDenied { operation, .. }
+            | Self::NoDigest { operation }
+            | Self::Denied { operation }
+            | Self::NotSeen { operation } => Some(*operation),
+            Self::Prepare { .. } | Self::Resolve(_) | Self::Counters(_) => None,
+        }
+    }
+}
+
 /// Make the files, if they are not there.
 pub fn prepare() -> Result<(), CanaryError> {
     file(OPEN_NAME, CONTENT, 0o600)?;

@@ -5,6 +5,7 @@
 //! which denies nothing less.
 
 use std::{
+    future::pending,
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -17,18 +18,20 @@ use tokio::{
     select,
     signal::unix::{Signal, SignalKind, signal},
     task::yield_now,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, Interval, MissedTickBehavior, interval, interval_at},
 };
 
 use crate::{
     cli,
     control::{
-        Applied, Apply, Enforce, NextStart, Refusal, Rehearsal, Request, Response, Rules, Writer,
+        Applied, Apply, DaemonHealth, Enforce, NextStart, Refusal, Rehearsal, Request, Response,
+        Rules, Writer,
         socket::{self, Question},
         writer::Asked,
     },
     degrade::Degrade,
     fallback::{Candidate, Matcher},
+    held::Held,
     hex,
     history::{Disk, History},
     kernel::{
@@ -41,6 +44,7 @@ use crate::{
     policy::Policy,
     record::{self, Denial, Domains, HeldCount, Record},
     startup::{self, Enforcer, InForce},
+    trouble::Trouble,
 };
 
 /// How often losses are looked for when nothing else happens.
@@ -62,6 +66,8 @@ pub struct Settings {
     pub mode: Mode,
     /// What may be audited instead where it cannot be enforced.
     pub degrade: Degrade,
+    /// How often the canary is tried; `None` for never.
+    pub canary_every: Option<Duration>,
 }
 
 /// Why the daemon ended otherwise than by a signal.
@@ -94,18 +100,20 @@ pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
     let mut reload = signal(SignalKind::hangup())?;
     let live = Live::new(settings);
     let history = History::open(Disk, Path::new(paths::HISTORY)).map_err(Refusal::from)?;
-    let mut reporter = Reporter::new(Writer::new(history, Rules::here()?, live));
+    let mut reporter = Reporter::new(Writer::new(history, Rules::here()?, live), settings);
     let offered = reporter.offered(settings, false)?;
     reporter.writer.start(cli::now(), offered.as_ref())?;
+    // Whoever was told that it is ready may ask it.
+    let mut questions = socket::listen(Path::new(paths::CONTROL))?;
     if let Some(running) = &reporter.writer.enforcer.running {
         warn_of_fallback(&running.enforcer, &running.in_force);
         announce(&running.enforcer, &running.in_force, settings.mode)?;
     }
-    let mut questions = socket::listen(Path::new(paths::CONTROL))?;
     let mut denials = Ring::open(shared_map::DENIALS)?.watch()?;
     let mut audits = Ring::open(shared_map::AUDITS)?.watch()?;
     let mut ticks = interval(LOSS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut canary = settings.canary_every.map(every);
     loop {
         let more = reporter.drain("denials", denials.get_mut(), RECORDS_PER_TURN)?
             | reporter.drain("audits", audits.get_mut(), RECORDS_PER_TURN)?;
@@ -116,6 +124,7 @@ pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
             ready = denials.readable_mut() => ready?.clear_ready(),
             ready = audits.readable_mut() => ready?.clear_ready(),
             _ = ticks.tick() => {}
+            () = due(&mut canary) => reporter.test()?,
             Some(question) = questions.recv() => reporter.answer(question)?,
             Some(()) = reload.recv() => reporter.reload(settings)?,
             () = either(&mut terminate, &mut interrupt) => break,
@@ -129,6 +138,20 @@ pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
         counters: Counters::read()?,
     })?;
     Ok(())
+}
+
+/// Ticks, the first of them after a while.
+fn every(period: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + period, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+async fn due(ticks: &mut Option<Interval>) {
+    match ticks {
+        Some(ticks) => drop(ticks.tick().await),
+        None => pending().await,
+    }
 }
 
 async fn either(one: &mut Signal, other: &mut Signal) {
@@ -261,6 +284,8 @@ struct Reporter {
     counters: Counters,
     delivered_denials: u64,
     delivered_audits: u64,
+    canary_every: Option<Duration>,
+    degraded: Option<Trouble>,
 }
 
 /// What becomes of a record of a ring.
@@ -279,12 +304,14 @@ enum Reported<'a> {
 }
 
 impl Reporter {
-    fn new(writer: Writer<Disk, Live>) -> Self {
+    fn new(writer: Writer<Disk, Live>, settings: &Settings) -> Self {
         Self {
             writer,
             counters: Counters::default(),
             delivered_denials: 0,
             delivered_audits: 0,
+            canary_every: settings.canary_every,
+            degraded: None,
         }
     }
 
@@ -458,7 +485,10 @@ impl Reporter {
             by: question.by,
             ..cli::now()
         };
-        let answer = self.writer.answer(asked, question.request);
+        let answer = match question.request {
+            Request::Health => Response::Health(Box::new(self.health())),
+            request => self.writer.answer(asked, request),
+        };
         if switches {
             self.announce_switch(match &answer {
                 Response::Refused(refusal) => Some(refusal.reason.clone()),
@@ -478,24 +508,66 @@ impl Reporter {
         }
     }
 
-    fn announce_switch(&self, reason: Option<String>) -> io::Result<()> {
+    /// Try the canary, and say what is not as it should be.
+    fn test(&mut self) -> io::Result<()> {
         let Some(running) = &self.writer.enforcer.running else {
             return Ok(());
         };
+        let Err(degraded) = running.enforcer.test(&running.in_force) else {
+            return self.recover();
+        };
+        eprintln!(
+            "aegisbpf: DEGRADED: the policy may not be in force: {}",
+            degraded.reason
+        );
+        record::write(&Record::Degraded {
+            operation: degraded.operation.map(Operation::name),
+            domain: degraded.operation.map(|tried| tried.domain().name()),
+            reason: &degraded.reason,
+            detached: &degraded.detached,
+        })?;
+        self.degraded = Some(degraded);
+        Ok(())
+    }
+
+    /// What the canary showed just now.
+    fn recover(&mut self) -> io::Result<()> {
+        match (self.degraded.take(), &self.writer.enforcer.running) {
+            (Some(_), Some(running)) => {
+                eprintln!("aegisbpf: recovered: the canary is denied again");
+                let generation = running.in_force.active.generation();
+                record::write(&Record::Recovered { generation })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn health(&self) -> DaemonHealth {
+        let running = self.writer.enforcer.running.as_ref();
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        DaemonHealth {
+            canary_every_ms: self.canary_every.map(milliseconds),
+            degraded: self.degraded.as_ref().map(|found| found.reason.clone()),
+            held: running.map_or_else(Held::default, |running| running.in_force.held.clone()),
+        }
+    }
+
+    fn announce_switch(&mut self, reason: Option<String>) -> io::Result<()> {
+        let Some(running) = &self.writer.enforcer.running else {
+            return Ok(());
+        };
+        let applied = reason.is_none();
         if let Some(reason) = &reason {
             eprintln!("aegisbpf: the policy was refused, the old one goes on: {reason}");
         }
         record::write(&Record::Policy {
-            result: if reason.is_none() {
-                "applied"
-            } else {
-                "refused"
-            },
+            result: if applied { "applied" } else { "refused" },
             policy_digest: hex::encode(&running.in_force.meta.digest),
             generation: running.in_force.active.generation(),
             held: HeldCount::of(&running.in_force.held),
             reason,
-        })
+        })?;
+        if applied { self.recover() } else { Ok(()) }
     }
 }
 

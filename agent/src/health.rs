@@ -1,12 +1,14 @@
 //! What is true of the prerequisites and of the pinned state. Nothing is
 //! taken from a file that says so: the kernel is asked.
 
-use std::{fmt::Write as _, process};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, process, time::Duration};
 
 use aegisbpf_abi::{ABI_VERSION, Active, Domain, Meta, Mode};
 use serde::Serialize;
 
 use crate::{
+    control::{DaemonHealth, Request, Response, socket},
+    held::Held,
     hex,
     image::Modes,
     kernel::{
@@ -16,11 +18,16 @@ use crate::{
         pins::Folder,
         policy_maps::PolicyMaps,
         programs::{self, Attached, Mechanism},
+        tenants::{self, TenantCounters},
     },
     lock::Lock,
+    paths,
     record::{self, Domains},
     startup,
 };
+
+/// How long the daemon may take to say how it is; it may be busy with a policy.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The answer of `aegisbpf health`.
 #[derive(Debug, Serialize)]
@@ -44,6 +51,15 @@ pub struct Health {
     /// The kernel's counters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counters: Option<Counters>,
+    /// The same for each tenant: the scope of a rule.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tenants: BTreeMap<String, TenantCounters>,
+    /// How often the daemon tries its canary, and why it is degraded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
+    /// Descriptors that were open when the daemon's policy came into force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
     /// Each thing that was looked at.
     pub checks: Vec<Check>,
 }
@@ -56,6 +72,15 @@ pub struct Daemon {
     /// Its process id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
+}
+
+/// The canary of the daemon.
+#[derive(Debug, Serialize)]
+pub struct Canary {
+    /// How often it is tried; null for never.
+    pub every_ms: Option<u64>,
+    /// Whether it failed the last time.
+    pub degraded: bool,
 }
 
 /// One pinned hook.
@@ -91,15 +116,10 @@ pub fn examine() -> Health {
         checks.push(Check { name, ok, detail });
     };
     let holder = Lock::holder();
-    let daemon = match &holder {
-        Ok(Some(pid)) => Daemon {
-            running: true,
-            pid: *pid,
-        },
-        _ => Daemon {
-            running: false,
-            pid: None,
-        },
+    let running = holder.as_ref().ok().copied().flatten();
+    let daemon = Daemon {
+        running: running.is_some(),
+        pid: running.flatten(),
     };
     check(
         "daemon",
@@ -109,6 +129,14 @@ pub fn examine() -> Health {
             Err(error) => Err(error.to_string()),
         },
     );
+    let asked = daemon.running.then(ask_daemon);
+    if let Some(asked) = &asked {
+        check(
+            "canary",
+            asked.as_ref().map_err(Clone::clone).and_then(canary),
+        );
+    }
+    let asked = asked.and_then(Result::ok);
     check("bpffs", facts::bpffs().map(|()| "is mounted".into()));
     check(
         "bpf",
@@ -132,10 +160,6 @@ pub fn examine() -> Health {
             .map_err(Clone::clone),
     );
     let (modes, mechanism) = described.unwrap_or((Modes::OFF, Mechanism::Tracepoints));
-    let attached = found
-        .as_ref()
-        .map(|found| found.attached.as_slice())
-        .unwrap_or_default();
     if mechanism == Mechanism::Lsm {
         check(
             "bpf-lsm",
@@ -170,18 +194,35 @@ pub fn examine() -> Health {
             .as_ref()
             .ok()
             .map(|found| hex::encode(&found.meta.digest)),
-        links: attached
-            .iter()
-            .map(|attached| Link {
-                hook: attached.hook.clone(),
-                link_id: attached.link_id,
-                program_id: attached.program_id,
-            })
-            .collect(),
+        links: found.as_ref().map(Found::links).unwrap_or_default(),
         maps: found.map(|found| found.maps).unwrap_or_default(),
         counters: Counters::read().ok(),
+        tenants: tenants::read().unwrap_or_default(),
+        canary: asked.as_ref().map(|asked| Canary {
+            every_ms: asked.canary_every_ms,
+            degraded: asked.degraded.is_some(),
+        }),
+        held: asked.map(|asked| asked.held),
         daemon,
         checks,
+    }
+}
+
+/// What only the daemon knows.
+fn ask_daemon() -> Result<DaemonHealth, String> {
+    match socket::ask_within(PATIENCE, Path::new(paths::CONTROL), &Request::Health) {
+        Ok(Some(Response::Health(health))) => Ok(*health),
+        Ok(Some(other)) => Err(format!("the daemon answered another question: {other:?}")),
+        Ok(None) => Err("the daemon does not listen yet".into()),
+        Err(error) => Err(format!("the daemon does not answer: {error}")),
+    }
+}
+
+fn canary(daemon: &DaemonHealth) -> Result<String, String> {
+    match (&daemon.degraded, daemon.canary_every_ms) {
+        (Some(reason), _) => Err(format!("DEGRADED: {reason}")),
+        (None, Some(every)) => Ok(format!("was denied; tried every {every} ms")),
+        (None, None) => Ok("was denied when the policy came into force".into()),
     }
 }
 
@@ -203,6 +244,15 @@ impl Found {
         } else {
             Err(format!("not attached: {}", self.missing.join(", ")))
         }
+    }
+
+    fn links(&self) -> Vec<Link> {
+        let links = self.attached.iter().map(|attached| Link {
+            hook: attached.hook.clone(),
+            link_id: attached.link_id,
+            program_id: attached.program_id,
+        });
+        links.collect()
     }
 
     fn look(folder: &Folder, active: Active) -> Result<Self, String> {
@@ -258,6 +308,24 @@ impl Health {
             table,
             "\nfile: {file}   exec: {exec}   network: {network}   kernel: {kernel}\n"
         );
+        for (tenant, counted) in &self.tenants {
+            let TenantCounters {
+                denied,
+                killed,
+                audited,
+            } = counted;
+            let _ = writeln!(
+                table,
+                "{tenant}: {denied} denied, {killed} killed, {audited} audited"
+            );
+        }
+        if let Some(held) = self.held.as_ref().filter(|held| held.found > 0) {
+            let (found, revoked) = (held.found, held.revoked);
+            let _ = writeln!(
+                table,
+                "descriptors open before a rule: {found}, of them revoked {revoked}"
+            );
+        }
         table
     }
 

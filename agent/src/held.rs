@@ -283,9 +283,12 @@ fn opened_for(path: &Path) -> Result<Operations, Trouble> {
 
 /// The same operations through a descriptor.
 fn through_descriptors(operations: Operations) -> Operations {
-    let when = |operation, held: Operation| match operations.has(operation) {
-        true => held.alone(),
-        false => Operations::NONE,
+    let when = |operation, held: Operation| {
+        if operations.has(operation) {
+            held.alone()
+        } else {
+            Operations::NONE
+        }
     };
     when(Operation::Read, Operation::HeldRead).with(when(Operation::Write, Operation::HeldWrite))
 }

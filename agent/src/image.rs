@@ -3,13 +3,14 @@
 
 mod lists;
 mod subjects;
+mod tenants;
 
 use std::collections::BTreeMap;
 
 use aegisbpf_abi::{
     ABI_VERSION, Active, Domain, Effect, Key, LIST_LENGTH, Mode, Operation, Operations, Reference,
-    Role, Rule, RuleList, SUBJECTS, Subjects, active::flag, event::name_hash, key::REFERENCE_LIMIT,
-    rule::EVERYONE,
+    Role, Rule, RuleList, SUBJECTS, Subjects, Tenant, active::flag, event::name_hash,
+    key::REFERENCE_LIMIT, rule::EVERYONE,
 };
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -41,6 +42,8 @@ pub struct Image {
     pub rules: Vec<Rule>,
     /// Where each of these rules comes from.
     pub origins: Vec<Origin>,
+    /// For whom they count, by the key of each tenant.
+    pub tenants: BTreeMap<u64, Tenant>,
     /// Who the rules tell apart.
     pub subjects: Subjects,
     /// The mode of each domain; off where no rule speaks of it.
@@ -119,6 +122,15 @@ pub enum ImageError {
         /// The rule that has it.
         rule: String,
     },
+    /// Too many tenants.
+    #[error(
+        "rule {rule:?}: a policy can have {} different scopes, and this is one more",
+        tenants::MOST
+    )]
+    Tenants {
+        /// The rule that has it.
+        rule: String,
+    },
     /// Too many rules altogether.
     #[error("the policy has more than {REFERENCE_LIMIT} rules")]
     Rules,
@@ -139,6 +151,7 @@ pub fn build(
         networks: BTreeMap::new(),
         rules: Vec::new(),
         origins: Vec::new(),
+        tenants: tenants::without_rule(),
         subjects: Subjects::default(),
         modes,
         flags: 0,
@@ -151,7 +164,8 @@ pub fn build(
             scope => image.subject_bits(scope, objects, &rule.id)?,
         };
         let except = image.subject_bits(&rule.except, objects, &rule.id)? | never_deny;
-        let compiled = compile(rule, modes, scope, except);
+        let mut compiled = compile(rule, modes, scope, except);
+        compiled.tenant = image.tenant(&tenants::name(&rule.scope), &rule.id)?;
         let number = image.push(compiled, Origin::Policy(index));
         image.add_rule(policy, objects, index, number)?;
     }
@@ -356,6 +370,7 @@ impl Image {
             operations: operations.0,
             effect: effect as u32,
             last_port: u16::MAX,
+            tenant: tenants::CANARY,
             ..Rule::default()
         };
         (!operations.is_empty()).then(|| self.push(rule, Origin::Canary))
@@ -464,6 +479,7 @@ impl Image {
             part(&rule.first_port.to_le_bytes());
             part(&rule.last_port.to_le_bytes());
             part(&[rule.protocol, rule.protocol_mask]);
+            part(&rule.tenant.to_le_bytes());
         }
         for subject in &self.subjects.list {
             part(&key_bytes(&subject.program));

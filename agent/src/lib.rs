@@ -17,6 +17,7 @@
 //! | [`canary`] | proof that the hooks really decide |
 //! | [`startup`] | the one order in which a policy comes into force |
 //! | [`daemon`] | the running agent: rings, signals, reloads |
+//! | [`trouble`] | what is wrong with a policy that was in force |
 //! | [`names`] | what the rules that events name are called |
 //! | [`record`] | what is said on standard output, as JSON lines |
 //! | [`degrade`] | what an operator gives up where it cannot be denied |
@@ -52,3 +53,4 @@ pub mod replay;
 pub mod resolve;
 pub mod signature;
 pub mod startup;
+pub mod trouble;

@@ -1,6 +1,6 @@
 //! The command line of AegisBPF.
 
-use std::{path::PathBuf, process};
+use std::{path::PathBuf, process, time::Duration};
 
 use aegisbpf::{
     canary,
@@ -33,7 +33,7 @@ Exit status:
   3  this kernel, as booted, cannot enforce the policy; nothing was attached
   4  the policy is wrong; whatever was in force still is
   5  another agent is running
-  6  not healthy, or nothing to act on
+  6  not healthy (such as DEGRADED), or nothing to act on
   7  the kernel's verifier refused a program";
 
 #[derive(Debug, Subcommand)]
@@ -59,6 +59,11 @@ enum Command {
         /// this, a policy with such rules is refused there.
         #[arg(long, value_name = "DOMAINS=audit")]
         degrade: Option<Degrade>,
+        /// How often to try the canary, which the hooks must deny, again: 30s, 5m, at
+        /// least 1s; or `never`. Where it is not denied, the agent is DEGRADED:
+        /// it says so on both outputs, and `health` ends with status 6.
+        #[arg(long, value_name = "TIME", default_value = "60s", value_parser = canary_every)]
+        canary_every: CanaryEvery,
     },
     /// Say what is in force and whether everything it needs is there.
     Health {
@@ -89,13 +94,47 @@ enum ModeArgument {
     Enforce,
 }
 
+/// `None` for never.
+#[derive(Debug, Clone, Copy)]
+struct CanaryEvery(Option<Duration>);
+
+fn canary_every(text: &str) -> Result<CanaryEvery, String> {
+    if text == "never" {
+        return Ok(CanaryEvery(None));
+    }
+    match humantime::parse_duration(text) {
+        Ok(time) if time < Duration::from_secs(1) => {
+            Err("is less than 1s; to turn it off, write `never`".into())
+        }
+        Ok(time) => Ok(CanaryEvery(Some(time))),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 fn main() -> process::ExitCode {
     match Cli::parse().command {
         Command::Run {
             policy,
             mode,
             degrade,
-        } => run(policy, mode, degrade).into(),
+            canary_every: CanaryEvery(canary_every),
+        } => {
+            if degrade.is_some() && matches!(mode, ModeArgument::Audit) {
+                let problem =
+                    "`--degrade` is for `--mode enforce`: in audit nothing is denied anyway";
+                return fail(ExitCode::Usage, &problem).into();
+            }
+            run(&Settings {
+                policy,
+                mode: match mode {
+                    ModeArgument::Audit => Mode::Audit,
+                    ModeArgument::Enforce => Mode::Enforce,
+                },
+                degrade: degrade.unwrap_or_default(),
+                canary_every,
+            })
+            .into()
+        }
         Command::Health { json } => show_health(json),
         Command::Policy(command) => cli::run(command).into(),
         Command::Detach => end_enforcement().into(),
@@ -112,11 +151,7 @@ fn fail(code: ExitCode, message: &dyn std::fmt::Display) -> ExitCode {
     code
 }
 
-fn run(policy: Option<PathBuf>, mode: ModeArgument, degrade: Option<Degrade>) -> ExitCode {
-    if degrade.is_some() && matches!(mode, ModeArgument::Audit) {
-        let problem = "`--degrade` is for `--mode enforce`: in audit nothing is denied anyway";
-        return fail(ExitCode::Usage, &problem);
-    }
+fn run(settings: &Settings) -> ExitCode {
     let _lock = match take_lock() {
         Ok(lock) => lock,
         Err(code) => return code,
@@ -135,15 +170,7 @@ fn run(policy: Option<PathBuf>, mode: ModeArgument, degrade: Option<Degrade>) ->
         Ok(runtime) => runtime,
         Err(error) => return fail(ExitCode::Internal, &error),
     };
-    let settings = Settings {
-        policy,
-        mode: match mode {
-            ModeArgument::Audit => Mode::Audit,
-            ModeArgument::Enforce => Mode::Enforce,
-        },
-        degrade: degrade.unwrap_or_default(),
-    };
-    match runtime.block_on(daemon::run(&settings)) {
+    match runtime.block_on(daemon::run(settings)) {
         Ok(()) => ExitCode::Ok,
         Err(DaemonError::Start(refusal)) => fail(refusal.code, &refusal.reason),
         Err(error) => fail(ExitCode::Internal, &error),
@@ -179,5 +206,25 @@ fn end_enforcement() -> ExitCode {
         Ok(()) => ExitCode::Ok,
         Err(error @ DetachError::Nothing) => fail(ExitCode::Unhealthy, &error),
         Err(error) => fail(ExitCode::Internal, &error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canary_every;
+    use std::time::Duration;
+
+    #[test]
+    fn how_often_the_canary_is_tried_is_a_time_or_never() {
+        let check = |text: &str, expected: Option<Option<Duration>>| {
+            let parsed = canary_every(text).ok().map(|every| every.0);
+            assert_eq!(parsed, expected, "{text}");
+        };
+        check("30s", Some(Some(Duration::from_secs(30))));
+        check("never", Some(None));
+        check("0s", None);
+        check("999ms", None);
+        check("30", None);
+        assert!(canary_every("0s").unwrap_err().contains("write `never`"));
     }
 }

@@ -93,6 +93,26 @@ pub enum Record<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// The canary was not denied any more, or what is in force was changed from
+    /// outside. Said each time that it is tried.
+    Degraded {
+        /// What was tried, when the canary failed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        operation: Option<&'static str>,
+        /// Its domain.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        domain: Option<&'static str>,
+        /// What was seen.
+        reason: &'a str,
+        /// Hooks that are needed and not attached any more.
+        #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+        detached: &'a [&'static str],
+    },
+    /// The canary is denied again.
+    Recovered {
+        /// Number of the generation that is in force.
+        generation: u64,
+    },
     /// Something was lost since the last such line.
     Loss {
         /// The kernel's counters.

@@ -22,7 +22,7 @@ use crate::{
     image::{self, Image, ImageError, Modes, Objects, ResolvedSubject},
     kernel::{
         facts::{self, LsmObstacle},
-        hooks::Attachment,
+        hooks::{Attachment, Hook, Needs},
         identify::Kernel,
         pins,
         policy_maps::{PolicyMaps, PolicyMapsError},
@@ -31,6 +31,7 @@ use crate::{
     },
     policy::{self, Action, FileObject, Policy, Target, model},
     resolve::{ResolveError, Resolver},
+    trouble::Trouble,
 };
 
 /// Why a policy did not come into force. What was in force before still is.
@@ -155,6 +156,8 @@ pub struct InForce {
     pub policy: Policy,
     /// The mode of each domain.
     pub modes: Modes,
+    /// What it needs hooks for.
+    pub needs: Needs,
     /// Where each rule comes from that an event can name.
     pub origins: Vec<image::Origin>,
     /// The word that put it in force.
@@ -297,12 +300,36 @@ impl Enforcer {
             attached: attached(self.programs.folder())?,
             policy,
             modes: image.modes,
+            needs: image.needs,
             origins: image.origins,
             active,
             meta,
             adopted,
             unseen,
         })
+    }
+
+    /// Whether the policy in force still is, and really decides.
+    pub fn test(&self, in_force: &InForce) -> Result<(), Trouble> {
+        let tried = canary::prepare().and_then(|()| canary::run(&in_force.modes, &in_force.needs));
+        let active = self.maps.active();
+        Trouble::look(
+            tried,
+            active,
+            in_force.active,
+            self.detached(in_force.needs),
+        )
+    }
+
+    /// Hooks that are needed, that this kernel has, and that are not pinned.
+    fn detached(&self, needs: Needs) -> Vec<&'static str> {
+        let pinned = self.programs.folder().links().unwrap_or_default();
+        let there = |hook: &&Hook| {
+            let pinned = pinned.iter().any(|name| name == hook.name);
+            pinned || self.programs.lacks(hook) || self.mechanism == Mechanism::Tracepoints
+        };
+        let needed = needs.hooks().filter(|hook| !there(hook));
+        needed.map(|hook| hook.name).collect()
     }
 
     /// Which descriptors are open that the policy would not let be opened.
@@ -424,14 +451,10 @@ impl Enforcer {
     /// the same objects in the same modes, every hook attached, every map as
     /// it should be.
     fn can_adopt(&self, active: Active, image: &Image, meta: &Meta) -> bool {
-        let hooks = self.programs.folder().links().unwrap_or_default();
         self.mechanism != Mechanism::Tracepoints
             && active != Active::NONE
             && active == image.active(active.generation())
-            && image
-                .needs
-                .hooks()
-                .all(|hook| self.programs.lacks(hook) || hooks.iter().any(|name| name == hook.name))
+            && self.detached(image.needs).is_empty()
             && self.maps.verify(active, image, meta).is_ok()
     }
 

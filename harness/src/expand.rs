@@ -296,9 +296,7 @@ impl<'a> Expansion<'a> {
             },
         };
         let mut argv = self.adapter.start(mode, degrade);
-        if let Some(every) = canary_every {
-            argv.extend(self.adapter.canary_every(every));
-        }
+        argv.extend(self.adapter.canary_every(canary_every));
         let action = Action::Spawn {
             name,
             argv,

@@ -17,6 +17,8 @@ pub(super) fn answer(answer: &Response, dry_run: bool) -> String {
         Response::Applied(applied) => applied_policy(applied, dry_run),
         Response::Done(entry_) => entry(entry_),
         Response::Status(state) => status(state),
+        // Which `aegisbpf health` asks for and shows.
+        Response::Health(_) => String::new(),
         Response::History(entries) => entries.iter().map(entry).collect(),
         Response::Text(text) => text.clone(),
         Response::Refused(refusal) => refusal.reason.clone(),

@@ -30,6 +30,8 @@ pub enum Request {
     Reset,
     /// What is stored.
     Status,
+    /// How the daemon is.
+    Health,
     /// Every entry.
     History,
     /// The text of the current policy, or of one that was applied once.
@@ -67,6 +69,8 @@ pub enum Response {
     Done(Box<Entry>),
     /// What is stored.
     Status(Box<State>),
+    /// How the daemon is.
+    Health(Box<DaemonHealth>),
     /// Every entry.
     History(Vec<Entry>),
     /// A text.
@@ -92,6 +96,18 @@ pub struct Applied {
     pub held: Option<Held>,
     /// Of a dry run.
     pub rehearsal: Option<Rehearsal>,
+}
+
+/// What only the daemon knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DaemonHealth {
+    /// How often it tries its canary; absent for never.
+    pub canary_every_ms: Option<u64>,
+    /// Why it is degraded.
+    pub degraded: Option<String>,
+    /// Descriptors that were open when the policy came into force.
+    pub held: Held,
 }
 
 /// What a dry run found out about a policy that would be applied.

@@ -11,5 +11,5 @@ pub mod message;
 pub mod socket;
 pub mod writer;
 
-pub use message::{Applied, Apply, Refusal, Rehearsal, Request, Response};
+pub use message::{Applied, Apply, DaemonHealth, Refusal, Rehearsal, Request, Response};
 pub use writer::{Enforce, NextStart, Rules, Writer};

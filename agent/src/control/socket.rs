@@ -102,6 +102,15 @@ async fn ask_daemon(
 
 /// Ask the daemon; `None` when none runs.
 pub fn ask(path: &Path, request: &Request) -> io::Result<Option<Response>> {
+    ask_within(ANSWER, path, request)
+}
+
+/// The same, not waiting longer than told.
+pub fn ask_within(
+    patience: Duration,
+    path: &Path,
+    request: &Request,
+) -> io::Result<Option<Response>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -119,7 +128,7 @@ pub fn ask(path: &Path, request: &Request) -> io::Result<Option<Response>> {
             Err(error) => return Err(error),
         };
         timeout(PATIENCE, send(&mut stream, request)).await??;
-        timeout(ANSWER, receive(&mut stream)).await?.map(Some)
+        timeout(patience, receive(&mut stream)).await?.map(Some)
     })
 }
 

@@ -130,6 +130,7 @@ impl<F: Files, E: Enforce> Writer<F, E> {
             Request::Rollback { to } => self.rollback(asked, to).map(done),
             Request::Reset => self.reset(asked).map(done),
             Request::Status => Ok(Response::Status(Box::new(self.history.state().clone()))),
+            Request::Health => Err(Refusal::new(ExitCode::Unhealthy, "no daemon runs")),
             Request::History => self.checked_entries().map(Response::History),
             Request::Text { of } => self.text(of).map(Response::Text),
         };

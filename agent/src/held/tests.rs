@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
     path::PathBuf,
@@ -59,7 +60,7 @@ fn held(policy: &Policy, path: &Path, mode: Mode, proc: &Path) -> Held {
             key: folder.place(facts.name),
         }]
         .into(),
-        roots: [(facts.object, Default::default())].into(),
+        roots: [(facts.object, BTreeSet::new())].into(),
         ..Resolved::default()
     };
     let files = (0..policy.rules.len()).map(|index| (index, vec![found.clone()]));

@@ -395,3 +395,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn rules_of_one_scope_count_for_one_tenant_and_the_canary_for_none_of_them() {
+    let image = image(
+        "- id: a\n  scope: [{ uid: 7 }]\n  network: { address: 192.0.2.7 }\n\
+         - id: b\n  scope: [{ uid: 7 }]\n  network: { address: 192.0.2.8 }\n\
+         - id: c\n  network: { address: 192.0.2.9 }\n",
+        &Objects::default(),
+    );
+    let named = |rule: &Rule| crate::record::text(&image.tenants[&rule.tenant].name);
+    let names: Vec<String> = image.rules.iter().map(named).collect();
+    assert_eq!(names, ["uid 7", "uid 7", "everyone", "canary"]);
+}
+
+#[test]
+fn one_scope_too_many_is_refused_by_name() {
+    // Pairs of 47 users are 1,081 scopes.
+    let pairs = (0..47).flat_map(|first| (first + 1..47).map(move |last| (first, last)));
+    let pairs: Vec<(u32, u32)> = pairs.collect();
+    let rules = |count| {
+        texts(0..count, |number| {
+            let (first, last) = pairs[number];
+            let address = format!("10.0.{}.{}", number / 250, number % 250);
+            format!(
+                "- id: r{number}\n  scope: [{{ uid: {first} }}, {{ uid: {last} }}]\n  network: {{ \
+                 address: {address} }}\n"
+            )
+        })
+    };
+    let compiled = |count| image_of(&policy(&rules(count)), &Objects::default(), Mode::Enforce);
+    assert!(compiled(tenants::MOST).is_ok());
+    let expected = ImageError::Tenants {
+        rule: format!("r{}", tenants::MOST),
+    };
+    assert_eq!(compiled(tenants::MOST + 1).unwrap_err(), expected);
+}

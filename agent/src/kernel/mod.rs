@@ -14,6 +14,7 @@
 //! | [`memory`] | what the maps of a policy take |
 //! | [`identify`] | which object a path is, asked of the kernel |
 //! | [`counters`] | the kernel's counters |
+//! | [`tenants`] | the same for each tenant |
 //! | [`chain`] | an error with everything behind it |
 //! | [`ring`] | the rings and the sequence numbers of their records |
 
@@ -30,4 +31,5 @@ pub mod pins;
 pub mod policy_maps;
 pub mod programs;
 pub mod ring;
+pub mod tenants;
 pub mod tracepoints;

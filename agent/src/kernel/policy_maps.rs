@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, fmt::Debug, io, panic::resume_unwind, thread};
 
-use aegisbpf_abi::{Active, Key, Meta, Rule, RuleList, Subjects, names::policy_map};
+use aegisbpf_abi::{
+    Active, Key, Meta, Rule, RuleList, Subjects,
+    names::{policy_map, shared_map},
+};
 use aya::{
     Pod,
     maps::{
@@ -15,7 +18,7 @@ use aya::{
 };
 use thiserror::Error;
 
-use super::{chain::chain, pins::Folder};
+use super::{chain::chain, pins::Folder, tenants};
 use crate::image::Image;
 
 /// Arrays of different lengths can take each other's place only with this.
@@ -122,6 +125,8 @@ impl PolicyMaps {
     /// program can still read what was there before.
     pub fn fill(&self, active: Active, image: &Image, meta: &Meta) -> Result<()> {
         let slot = active.slot();
+        let other = self.inner(policy_map::RULES, slot ^ 1).ok();
+        tenants::add(&image.tenants, other).map_err(named(shared_map::TENANTS))?;
         let filter = image.filter(active.filter_log2());
         all_at_once([
             &|| self.put_index(slot, &image.index),

@@ -30,3 +30,23 @@ impl Counter {
         Self::InFlightLost,
     ];
 }
+
+/// Tenants that can be told apart.
+pub const TENANTS: u32 = 1024;
+/// Bytes of a tenant's name.
+pub const TENANT_NAME: usize = 104;
+
+/// What is counted for a tenant: the scope of a rule. Under the key 0 is what
+/// no rule decided.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Operations that were denied.
+    pub denied: u64,
+    /// Operations that were denied and whose process was ended.
+    pub killed: u64,
+    /// Operations that were only reported.
+    pub audited: u64,
+    /// For people, filled up with zeroes.
+    pub name: [u8; TENANT_NAME],
+}

@@ -41,7 +41,7 @@ pub mod rule;
 pub mod verdict;
 
 pub use active::Active;
-pub use counter::Counter;
+pub use counter::{Counter, Tenant};
 pub use event::{Event, TEXT_LENGTH};
 pub use file::FileFacts;
 pub use key::{Key, LIST_LENGTH, NAME_LENGTH, NameHash, Reference, Role, RuleList};

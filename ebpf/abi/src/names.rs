@@ -11,8 +11,11 @@ pub mod shared_map {
     /// Ring of [`crate::Event`]s that were only reported.
     pub const AUDITS: &str = "AUDITS";
 
+    /// Hash of keys to [`crate::Tenant`]s.
+    pub const TENANTS: &str = "TENANTS";
+
     /// All of them.
-    pub const ALL: [&str; 3] = [COUNTERS, DENIALS, AUDITS];
+    pub const ALL: [&str; 4] = [COUNTERS, DENIALS, AUDITS, TENANTS];
 }
 
 /// Maps that the programs of one version share. Each of those with two

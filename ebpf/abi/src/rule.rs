@@ -47,6 +47,8 @@ pub struct Rule {
     pub protocol_mask: u8,
     /// Always 0.
     pub reserved: u16,
+    /// The key of the [`Tenant`](crate::counter::Tenant) that it counts for.
+    pub tenant: u64,
 }
 
 impl Rule {

@@ -14,7 +14,7 @@ use aya_ebpf::{
 use crate::{
     config,
     kernel::glance,
-    maps::{AUDITS, DENIALS, count},
+    maps::{AUDITS, DENIALS, TENANTS, add_one, count, rules},
     subject::Cgroup,
 };
 
@@ -78,6 +78,8 @@ fn send(
     describe: impl FnOnce(&mut Event),
 ) {
     count(attempted);
+    let rule = u64::from(decision.rule().index());
+    aegisbpf_count_tenant(u64::from(active.slot()), rule, decision.effect().into());
     let Some(mut entry) = ring.reserve::<Event>(0) else {
         count(lost);
         return;
@@ -107,4 +109,31 @@ fn send(
     event.effect = decision.effect() as u8;
     describe(event);
     entry.submit(0);
+}
+
+/// Count a decision of the policy in a slot for the tenant of its rule. A
+/// function that the verifier checks by itself, once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn aegisbpf_count_tenant(slot: u64, rule: u64, effect: u64) -> u64 {
+    let rule = rules(slot as u32 & 1).and_then(|rules| rules.get(rule as u32));
+    let tenant = rule.map_or(0, |rule| rule.tenant);
+    if let Some(tenant) = TENANTS.get_ptr_mut(tenant) {
+        // SAFETY: members of a valid element of the map.
+        let (denied, killed, audited) = unsafe {
+            (
+                &raw mut (*tenant).denied,
+                &raw mut (*tenant).killed,
+                &raw mut (*tenant).audited,
+            )
+        };
+        if effect == Effect::Deny as u64 {
+            add_one(denied);
+        } else if effect == Effect::Kill as u64 {
+            add_one(killed);
+        } else {
+            add_one(audited);
+        }
+    }
+    0
 }

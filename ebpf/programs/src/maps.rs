@@ -4,7 +4,9 @@
 
 use core::arch::asm;
 
-use aegisbpf_abi::{Active, Counter, FileFacts, Key, Meta, Rule, RuleList, Subjects};
+use aegisbpf_abi::{
+    Active, Counter, FileFacts, Key, Meta, Rule, RuleList, Subjects, Tenant, counter,
+};
 use aya_ebpf::{
     bindings::BPF_F_INNER_MAP,
     btf_maps,
@@ -19,6 +21,9 @@ pub(crate) static DENIALS: RingBuf = RingBuf::with_byte_size(512 * 1024, 0);
 pub(crate) static AUDITS: RingBuf = RingBuf::with_byte_size(512 * 1024, 0);
 #[map]
 static COUNTERS: Array<u64> = Array::with_max_entries(Counter::ALL.len() as u32, 0);
+/// Entries are made by the agent, before a rule that counts for one is in force.
+#[map]
+pub(crate) static TENANTS: HashMap<u64, Tenant> = HashMap::with_max_entries(counter::TENANTS, 0);
 #[map]
 static ACTIVE: Array<u64> = Array::with_max_entries(1, 0);
 #[map]
@@ -113,11 +118,17 @@ pub(crate) fn may_be_listed(filter: &Filter, active: Active, key: &Key) -> bool 
 #[inline(always)]
 pub(crate) fn count(counter: Counter) {
     if let Some(cell) = COUNTERS.get_ptr_mut(counter as u32) {
-        // SAFETY: a valid element of the map. Written in assembly because core
-        // has no atomic addition for this target; it is the plain one, which
-        // fetches nothing and which 5.10 knows.
-        unsafe {
-            asm!("lock *(u64 *)({cell} + 0) += {one}", cell = in(reg) cell, one = in(reg) 1_u64, options(nostack));
-        }
+        add_one(cell);
+    }
+}
+
+/// Add one to a valid element of a map.
+#[inline(always)]
+pub(crate) fn add_one(cell: *mut u64) {
+    // SAFETY: callers give a pointer that the verifier knows. Written in
+    // assembly because core has no atomic addition for this target; it is the
+    // plain one, which fetches nothing and which 5.10 knows.
+    unsafe {
+        asm!("lock *(u64 *)({cell} + 0) += {one}", cell = in(reg) cell, one = in(reg) 1_u64, options(nostack));
     }
 }

@@ -75,8 +75,8 @@ impl Adapter for AegisBpf {
         command
     }
 
-    fn canary_every(&self, every: &str) -> Vec<String> {
-        words(&["--canary-every", every])
+    fn canary_every(&self, every: Option<&str>) -> Vec<String> {
+        words(&["--canary-every", every.unwrap_or("never")])
     }
 
     fn apply(&self, dry_run: bool) -> Option<Vec<String>> {

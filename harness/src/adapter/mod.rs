@@ -35,8 +35,9 @@ pub trait Adapter: Send + Sync {
     /// The command that runs it in the foreground, writing JSON lines. `degrade`
     /// may be audited where it cannot be enforced.
     fn start(&self, mode: Mode, degrade: &[Degraded]) -> Vec<String>;
-    /// What is added to that command for it to test itself so often.
-    fn canary_every(&self, _: &str) -> Vec<String> {
+    /// What is added to that command for it to test itself so often while it runs,
+    /// or never.
+    fn canary_every(&self, _: Option<&str>) -> Vec<String> {
         Vec::new()
     }
     /// The command that brings the policy file into force and prints a JSON

@@ -295,13 +295,13 @@ mod tests {
 
     #[test]
     fn a_mistake_in_an_event_is_named_with_what_is_known() {
-        insta::assert_snapshot!(event("{ type = \"denail\" }"), @r#"`matches.type`: unknown kind of line "denail"; did you mean denial? (known: ready, denial, canary, dismissed, unresolved, policy, loss, stopped)"#);
+        insta::assert_snapshot!(event("{ type = \"denail\" }"), @r#"`matches.type`: unknown kind of line "denail"; did you mean denial? (known: ready, denial, canary, dismissed, unresolved, policy, degraded, recovered, loss, stopped)"#);
         insta::assert_snapshot!(event("{ type = \"loss\", denials_lots = 1 }"), @r#"`matches.denials_lots`: unknown field "denials_lots"; did you mean denials_lost? (known: denials, denials_lost, audits, audits_lost, unreadable, in_flight_lost)"#);
         insta::assert_snapshot!(event("{ type = \"denial\", rule = \"secrte\" }"), @r#"`matches.rule`: unknown rule "secrte"; did you mean secret? (known: secret)"#);
         insta::assert_snapshot!(event("{ type = \"denial\", verdict = \"denid\" }"), @r#"`matches.verdict`: unknown word "denid"; did you mean denied? (known: denied, killed, would-deny, audited)"#);
         insta::assert_snapshot!(event("{ type = \"denial\", seq = \"1\" }"), @r#"`matches.seq`: is "1", but the agent says a number there"#);
         insta::assert_snapshot!(event("{ type = \"denial\", peer = { adress = \"::1\" } }"), @r#"`matches.peer.adress`: unknown field "adress"; did you mean address? (known: address, port)"#);
-        insta::assert_snapshot!(event("{ type = 1 }"), @r#"`matches.type`: unknown kind of line "1" (known: ready, denial, canary, dismissed, unresolved, policy, loss, stopped)"#);
+        insta::assert_snapshot!(event("{ type = 1 }"), @r#"`matches.type`: unknown kind of line "1" (known: ready, denial, canary, dismissed, unresolved, policy, degraded, recovered, loss, stopped)"#);
     }
 
     #[test]
@@ -318,10 +318,28 @@ mod tests {
         let health = |matches: &str| said(&format!("\"health\"\nmatches = {matches}"));
         assert_eq!(health("{}"), "known");
         assert_eq!(health("{ healthy = true, generation = 0 }"), "known");
-        insta::assert_snapshot!(health("{ helthy = true }"), @r#"`matches.helthy`: unknown field "helthy"; did you mean healthy? (known: healthy, daemon, domains, generation, policy_digest, links, maps, counters, checks)"#);
+        insta::assert_snapshot!(health("{ helthy = true }"), @r#"`matches.helthy`: unknown field "helthy"; did you mean healthy? (known: healthy, daemon, domains, generation, policy_digest, links, maps, counters, tenants, canary, held, checks)"#);
         insta::assert_snapshot!(health("{ healthy = 1 }"), @r"`matches.healthy`: is 1, but the agent says true or false there");
         insta::assert_snapshot!(health("{ domains = { files = \"off\" } }"), @r#"`matches.domains.files`: unknown field "files"; did you mean file? (known: file, exec, network, kernel)"#);
         insta::assert_snapshot!(health("{ domains = \"off\" }"), @r#"`matches.domains`: is "off", but the agent says a table there"#);
+    }
+
+    #[test]
+    fn what_applying_prints_and_tables_by_name_are_checked_too() {
+        let apply =
+            |matches: &str| said(&format!("\"apply\"\nmatches = {{ applied = {matches} }}"));
+        assert_eq!(
+            apply("{ held = { found = 1, listed = [{ rule = \"secret\" }] } }"),
+            "known"
+        );
+        insta::assert_snapshot!(apply("{ held = { listed = [{ rul = \"secret\" }] } }"), @r#"`matches.applied.held.listed.rul`: unknown field "rul"; did you mean rule? (known: pid, fd, command, rule, operations, held)"#);
+        let health = |matches: &str| said(&format!("\"health\"\nmatches = {matches}"));
+        assert_eq!(
+            health("{ tenants = { \"uid 7\" = { denied = 1 } } }"),
+            "known"
+        );
+        insta::assert_snapshot!(health("{ tenants = { \"uid 7\" = { denid = 1 } } }"), @r#"`matches.tenants.uid 7.denid`: unknown field "denid"; did you mean denied? (known: denied, killed, audited)"#);
+        insta::assert_snapshot!(said("\"unchanged\"\nfields = [\"generations\"]"), @r#"`fields.generations`: unknown field "generations"; did you mean generation? (known: healthy, daemon, domains, generation, policy_digest, links, maps, counters, tenants, canary, held, checks)"#);
     }
 
     #[test]

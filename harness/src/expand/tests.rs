@@ -53,7 +53,7 @@ fn a_denial_has_its_control_before_and_its_negative_after() {
     setup    write /a c -> {"done":"harness"}
     control  {"probe":{"probe":{"open":{"path":"/a","access":"read"}}}} -> {"verdict":"allowed"}
     steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","file":{"operations":["read","write"],"path":"/a"}}]} -> {"done":"harness"}
-    steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"ready":{"verifier_exit":7}}
+    steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce --canary-every never -> {"ready":{"verifier_exit":7}}
     steps    {"probe":{"probe":{"open":{"path":"/a","access":"read"}}}} -> {"verdict":{"denied":"EPERM"}}
     negative mark agent-1 -> {"done":"agent"}
     negative write /etc/aegisbpf/policy.yaml {"version":1,"rules":[]} -> {"done":"harness"}
@@ -73,12 +73,12 @@ fn a_killed_agent_is_started_again_to_remove_its_rules() {
     setup    write /a c -> {"done":"harness"}
     control  {"probe":{"probe":{"open":{"path":"/a","access":"read"}}}} -> {"verdict":"allowed"}
     steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","file":{"operations":["read","write"],"path":"/a"}}]} -> {"done":"harness"}
-    steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"ready":{"verifier_exit":7}}
+    steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce --canary-every never -> {"ready":{"verifier_exit":7}}
     steps    signal agent-1 9 -> {"done":"agent"}
     steps    await exit of agent-1 -> {"ended":{"signal":9}}
     steps    {"probe":{"probe":{"open":{"path":"/a","access":"read"}}}} -> {"verdict":{"denied":"EPERM"}}
     negative write /etc/aegisbpf/policy.yaml {"version":1,"rules":[]} -> {"done":"harness"}
-    negative spawn agent-2: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"ready":{"verifier_exit":7}}
+    negative spawn agent-2: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce --canary-every never -> {"ready":{"verifier_exit":7}}
     negative {"probe":{"probe":{"open":{"path":"/a","access":"read"}}}} -> {"verdict":"allowed"}
     release  signal agent-2 15 -> {"done":"agent"}
     release  await exit of agent-2 -> {"ended":{"status":0}}
@@ -93,7 +93,7 @@ fn a_cell_without_denials_has_no_teeth_and_no_more_starts() {
     insta::assert_snapshot!(expanded(&steps), @r#"
     setup    write /a c -> {"done":"harness"}
     steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","file":{"operations":["read","write"],"path":"/a"}}]} -> {"done":"harness"}
-    steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"ready":{"verifier_exit":7}}
+    steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce --canary-every never -> {"ready":{"verifier_exit":7}}
     steps    signal agent-1 15 -> {"done":"agent"}
     steps    await exit of agent-1 -> {"ended":{"status":0}}
     steps    run /bin/aegisbpf detach -> {"ran":{"exit":0,"prints":null,"otherwise":"agent-exit"}}
@@ -107,7 +107,7 @@ fn a_refusal_leaves_nothing_to_release_but_that_is_shown() {
     insta::assert_snapshot!(expanded(steps), @r#"
     setup    write /a c -> {"done":"harness"}
     steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","file":{"operations":["read","write"],"path":"/a"}}]} -> {"done":"harness"}
-    steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce -> {"refused":{"exit":3,"says":"BPF LSM"}}
+    steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce --canary-every never -> {"refused":{"exit":3,"says":"BPF LSM"}}
     release  "list-bpf-links" -> {"links":"none"}
     "#);
 }

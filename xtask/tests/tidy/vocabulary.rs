@@ -32,7 +32,9 @@ fn words_of(fields: &[Field]) -> Vec<&'static str> {
         words.push(field.name);
         match field.shape {
             Shape::Word(these) => words.extend(these),
-            Shape::Table(inner) => words.extend(words_of(inner)),
+            Shape::Table(inner) | Shape::Rows(inner) | Shape::Named(inner) => {
+                words.extend(words_of(inner))
+            }
             Shape::Flag | Shape::Number | Shape::Text | Shape::Rule | Shape::List => {}
         }
     }
@@ -43,6 +45,7 @@ fn words_of(fields: &[Field]) -> Vec<&'static str> {
 fn every_word_that_scenarios_may_ask_for_is_one_that_the_agent_has() {
     let vocabulary = AegisBpf.vocabulary();
     let mut words = words_of(vocabulary.health);
+    words.extend(words_of(vocabulary.applied));
     for line in vocabulary.lines {
         words.push(line.kind);
         words.extend(words_of(&line.all()));

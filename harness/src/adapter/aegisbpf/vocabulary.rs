@@ -13,6 +13,8 @@ pub(super) const VOCABULARY: Vocabulary = Vocabulary {
         line("dismissed", &[NUMBERED]),
         line("unresolved", &[NUMBERED, UNRESOLVED]),
         line("policy", &[POLICY]),
+        line("degraded", &[DEGRADED]),
+        line("recovered", &[RECOVERED]),
         line("loss", &[COUNTERS]),
         line("stopped", &[STOPPED, COUNTERS]),
     ],
@@ -124,6 +126,21 @@ const POLICY: &[Field] = &[
     field("held", Shape::Table(HELD_COUNT)),
 ];
 
+const DEGRADED: &[Field] = &[
+    field("operation", OPERATION),
+    field("domain", DOMAIN),
+    field("reason", Shape::Text),
+    field("detached", Shape::List),
+];
+
+const RECOVERED: &[Field] = &[field("generation", Shape::Number)];
+
+const TENANT: &[Field] = &[
+    field("denied", Shape::Number),
+    field("killed", Shape::Number),
+    field("audited", Shape::Number),
+];
+
 const STOPPED: &[Field] = &[
     field("delivered_denials", Shape::Number),
     field("delivered_audits", Shape::Number),
@@ -150,6 +167,15 @@ const HEALTH: &[Field] = &[
     field("links", Shape::List),
     field("maps", Shape::List),
     field("counters", Shape::Table(COUNTERS)),
+    field("tenants", Shape::Named(TENANT)),
+    field(
+        "canary",
+        Shape::Table(&[
+            field("every_ms", Shape::Number),
+            field("degraded", Shape::Flag),
+        ]),
+    ),
+    field("held", Shape::Table(HELD)),
     field("checks", Shape::List),
 ];
 
