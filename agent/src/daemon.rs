@@ -42,7 +42,7 @@ use crate::{
     names::{Decider, Names},
     paths,
     policy::Policy,
-    record::{self, Denial, Domains, HeldCount, Record},
+    record::{self, Denial, Domains, Record},
     startup::{self, Enforcer, InForce},
     trouble::Trouble,
 };
@@ -213,7 +213,7 @@ fn announce(enforcer: &Enforcer, in_force: &InForce, mode: Mode) -> io::Result<(
             .filter(|_| mode != Mode::Enforce || in_force.modes.0.contains(&Mode::Audit))
             .map(ToString::to_string),
         unseen: &in_force.unseen,
-        held: HeldCount::of(&in_force.held),
+        held: in_force.held.count(),
     })
 }
 
@@ -564,7 +564,7 @@ impl Reporter {
             result: if applied { "applied" } else { "refused" },
             policy_digest: hex::encode(&running.in_force.meta.digest),
             generation: running.in_force.active.generation(),
-            held: HeldCount::of(&running.in_force.held),
+            held: running.in_force.held.count(),
             reason,
         })?;
         if applied { self.recover() } else { Ok(()) }

@@ -41,7 +41,18 @@ pub struct Held {
     /// Processes and descriptors that could not be looked into.
     pub unseen: u64,
     /// The first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listed: Vec<Descriptor>,
+}
+
+impl Held {
+    /// Only how many; which, `health` and the answer to `apply` say.
+    pub const fn count(&self) -> Self {
+        Self {
+            listed: Vec::new(),
+            ..*self
+        }
+    }
 }
 
 /// A descriptor that is held against a rule.

@@ -42,7 +42,7 @@ pub enum Record<'a> {
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
         unseen: &'a [String],
         /// Descriptors that were open already.
-        held: HeldCount,
+        held: Held,
     },
     /// An operation was denied, or would have been.
     Denial(Denial<'a>),
@@ -88,7 +88,7 @@ pub enum Record<'a> {
         /// Number of the generation that is in force now.
         generation: u64,
         /// Descriptors that were open already when it came into force.
-        held: HeldCount,
+        held: Held,
         /// Why it was refused.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
@@ -129,29 +129,6 @@ pub enum Record<'a> {
         #[serde(flatten)]
         counters: Counters,
     },
-}
-
-/// How many descriptors were open that a policy would not let be opened; which
-/// they are, `health` and the answer to `apply` say.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct HeldCount {
-    /// All of them, once for each rule.
-    pub found: u64,
-    /// Of these, those that a rule revokes.
-    pub revoked: u64,
-    /// Processes and descriptors that could not be looked into.
-    pub unseen: u64,
-}
-
-impl HeldCount {
-    /// Of those that were found.
-    pub const fn of(held: &Held) -> Self {
-        Self {
-            found: held.found,
-            revoked: held.revoked,
-            unseen: held.unseen,
-        }
-    }
 }
 
 /// An operation that was denied, or would have been.

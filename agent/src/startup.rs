@@ -22,7 +22,7 @@ use crate::{
     image::{self, Image, ImageError, Modes, Objects, ResolvedSubject},
     kernel::{
         facts::{self, LsmObstacle},
-        hooks::{Attachment, Hook, Needs},
+        hooks::{Attachment, Needs},
         identify::Kernel,
         pins,
         policy_maps::{PolicyMaps, PolicyMapsError},
@@ -313,23 +313,11 @@ impl Enforcer {
     pub fn test(&self, in_force: &InForce) -> Result<(), Trouble> {
         let tried = canary::prepare().and_then(|()| canary::run(&in_force.modes, &in_force.needs));
         let active = self.maps.active();
-        Trouble::look(
-            tried,
-            active,
-            in_force.active,
-            self.detached(in_force.needs),
-        )
-    }
-
-    /// Hooks that are needed, that this kernel has, and that are not pinned.
-    fn detached(&self, needs: Needs) -> Vec<&'static str> {
-        let pinned = self.programs.folder().links().unwrap_or_default();
-        let there = |hook: &&Hook| {
-            let pinned = pinned.iter().any(|name| name == hook.name);
-            pinned || self.programs.lacks(hook) || self.mechanism == Mechanism::Tracepoints
+        let detached = match self.mechanism {
+            Mechanism::Tracepoints => Vec::new(),
+            _ => self.programs.detached(&in_force.needs),
         };
-        let needed = needs.hooks().filter(|hook| !there(hook));
-        needed.map(|hook| hook.name).collect()
+        Trouble::look(tried, active, in_force.active, detached)
     }
 
     /// Which descriptors are open that the policy would not let be opened.
@@ -454,7 +442,7 @@ impl Enforcer {
         self.mechanism != Mechanism::Tracepoints
             && active != Active::NONE
             && active == image.active(active.generation())
-            && self.detached(image.needs).is_empty()
+            && self.programs.detached(&image.needs).is_empty()
             && self.maps.verify(active, image, meta).is_ok()
     }
 

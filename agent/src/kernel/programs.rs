@@ -219,6 +219,17 @@ impl Programs {
         self.missing_hooks.contains(&hook.name)
     }
 
+    /// The hooks that are needed, that this kernel has, and that are not pinned.
+    pub fn detached(&self, needs: &Needs) -> Vec<&'static str> {
+        let pinned = self.folder.links().unwrap_or_default();
+        let missing = |hook: &&Hook| {
+            let pinned = pinned.iter().any(|name| name == hook.name);
+            !pinned && !self.lacks(hook)
+        };
+        let missing = needs.hooks().filter(missing);
+        missing.map(|hook| hook.name).collect()
+    }
+
     /// The hooks that are needed and that this kernel has, a bit each.
     pub fn bits_of(&self, needs: &Needs) -> u64 {
         hooks::bits(needs.hooks().filter(|hook| !self.lacks(hook)))

@@ -33,7 +33,7 @@ fn words_of(fields: &[Field]) -> Vec<&'static str> {
         match field.shape {
             Shape::Word(these) => words.extend(these),
             Shape::Table(inner) | Shape::Rows(inner) | Shape::Named(inner) => {
-                words.extend(words_of(inner))
+                words.extend(words_of(inner));
             }
             Shape::Flag | Shape::Number | Shape::Text | Shape::Rule | Shape::List => {}
         }
