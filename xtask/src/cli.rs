@@ -57,6 +57,10 @@ pub enum Task {
     /// Seed faults into copies of the sources and show that the cells of `e2e`
     /// notice every one.
     Teeth(teeth::Args),
+    /// Decide whether something may go live: GO or NO-GO, and why.
+    Gate(gate::Args),
+    /// Collect, check and sign evidence.
+    Evidence(evidence::Args),
     /// List the kernels that are tested, download them, show one.
     Matrix(matrix::Args),
     /// Print a completion script for a shell; it completes `xtask`, so it
@@ -109,6 +113,8 @@ fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
         Task::Capacity(args) => capacity::run(&args),
         Task::Powercut(args) => powercut::run(&args),
         Task::Teeth(args) => teeth::run(&args),
+        Task::Gate(args) => gate::run(&args),
+        Task::Evidence(args) => evidence::run(&args),
         Task::Matrix(args) => matrix::run(args),
         Task::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,6 +1,6 @@
 //! `report.json`. Its schema is `docs/schema/report.schema.json`.
 
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use kernel_matrix::BootMode;
 use schemars::{JsonSchema, Schema, schema_for};
@@ -58,6 +58,10 @@ pub struct RunReport {
     pub plan: PlanReport,
     /// Which part of the plan this is, such as `2/3`; absent when it is all.
     pub shard: Option<String>,
+    /// What was tested, by what it is known by: `agent`, `sha256:…` of its
+    /// executable.
+    #[serde(default)]
+    pub subjects: BTreeMap<String, String>,
 }
 
 /// What a run was to be, whichever shard of it was run: two runs with equal
@@ -139,6 +143,8 @@ pub struct RunInfo {
     pub plan: PlanReport,
     /// Which part of it this is.
     pub shard: Option<Shard>,
+    /// What was tested, by what it is known by.
+    pub subjects: BTreeMap<String, String>,
 }
 
 impl Report {
@@ -155,6 +161,7 @@ impl Report {
             seed: info.seed,
             plan: info.plan,
             shard: info.shard.map(String::from),
+            subjects: info.subjects,
         };
         Self::of_parts(run, cells, boots)
     }
@@ -169,6 +176,16 @@ impl Report {
         Self {
             schema_version: SCHEMA_VERSION,
             run,
+            run: RunReport {
+                started: super::time(info.started),
+                seconds: info.seconds,
+                interrupted: info.interrupted,
+                tier: info.tier,
+                accelerator: info.accelerator,
+                jobs: info.jobs,
+                commit: info.commit,
+                subjects: info.subjects,
+            },
             totals: Totals::of(cells.iter().map(|cell| cell.outcome)),
             timings: Timings::of(&cells, &boots),
             boots,

@@ -73,6 +73,7 @@ pub(super) fn report() -> Report {
             programs: "p".into(),
         },
         shard: None,
+        subjects: BTreeMap::from([("agent".into(), "sha256:00".into())]),
     };
     Report::new(info, cells.collect(), vec![boot])
 }

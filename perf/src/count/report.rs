@@ -1,6 +1,8 @@
 //! The whole result. Its JSON is what `cargo xtask perf count --json` prints, its
 //! schema `docs/schema/perf-count.schema.json`.
 
+use std::collections::BTreeMap;
+
 use harness_proto::count::{CountPlan, Counts, LOOP_INSTRUCTIONS, Operation, Planned, Round};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,10 @@ pub struct CountReport {
     /// The commit that was measured, if it is known; `-dirty` after it when the
     /// tree differed from it.
     pub commit: Option<String>,
+    /// What was measured, by what it is known by: `agent`, `sha256:…` of its
+    /// executable.
+    #[serde(default)]
+    pub subjects: BTreeMap<String, String>,
     /// The agent that was measured, in enforce.
     pub agent: String,
     /// Its rules about files, and about addresses as many.

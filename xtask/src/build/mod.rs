@@ -3,10 +3,11 @@
 
 mod command;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::exit_code::{ExitCode, OrExit as _};
 use crate::output;
@@ -75,6 +76,19 @@ pub struct Artifacts {
     pub null_lsm: PathBuf,
     /// The BPF object by itself, for inspection.
     pub bpf_object: PathBuf,
+}
+
+impl Artifacts {
+    /// What reports say they are about: the agent, by its SHA-256.
+    pub(crate) fn subjects(&self) -> Result<BTreeMap<String, String>> {
+        let (digest, _) = kernel_matrix::Digest::of_file(&self.agent)
+            .with_context(|| format!("cannot read {}", self.agent.display()))
+            .or_exit(ExitCode::Infrastructure)?;
+        Ok(BTreeMap::from([(
+            "agent".to_owned(),
+            format!("sha256:{digest}"),
+        )]))
+    }
 }
 
 /// The task: set-up, then [`build`], then the paths on standard output.

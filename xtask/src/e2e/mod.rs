@@ -10,6 +10,7 @@ mod table;
 mod watch;
 
 use std::{
+    collections::BTreeMap,
     io::IsTerminal as _,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -202,6 +203,14 @@ fn prepare_guest(prepared: &Prepared, artifacts: &Artifacts, folder: &Path) -> R
         .write_initramfs(artifacts, &initramfs, &disk)
         .or_exit(ExitCode::Infrastructure)?;
     Ok(initramfs)
+}
+
+/// What is tested, by what it is known by.
+fn subjects(agent: Agent, artifacts: &Artifacts) -> Result<BTreeMap<String, String>> {
+    match agent {
+        Agent::Aegisbpf => artifacts.subjects(),
+        Agent::Null => Ok(BTreeMap::new()),
+    }
 }
 
 /// A failure is a result; trouble outranks it only where there is none.

@@ -103,6 +103,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let report = CountReport {
         schema_version: SCHEMA_VERSION,
         commit: workspace::commit(),
+        subjects: artifacts.subjects()?,
         agent: AegisBpf.name().to_owned(),
         rules: request.rules,
         processes: request.processes,

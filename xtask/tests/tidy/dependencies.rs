@@ -7,10 +7,11 @@ use xtask::workspace;
 
 /// Each crate and the crates of this workspace it may depend on, in any way.
 /// The agent and the proving ground never depend on each other.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("aegisbpf-abi", &[]),
     ("aegisbpf-programs", &["aegisbpf-abi"]),
     ("aegisbpf", &["aegisbpf-abi"]),
+    ("evidence", &[]),
     ("harness-proto", &[]),
     ("harness-guest", &["harness-proto"]),
     ("kernel-matrix", &[]),
@@ -23,6 +24,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     (
         "xtask",
         &[
+            "evidence",
             "harness",
             "harness-proto",
             "kernel-matrix",

@@ -76,6 +76,7 @@ fn report(kernels: Vec<KernelReport>) -> CountReport {
     CountReport {
         schema_version: SCHEMA_VERSION,
         commit: Some("0123456789ab".into()),
+        subjects: std::collections::BTreeMap::new(),
         agent: "aegisbpf".into(),
         rules: 10_000,
         processes: 1,

@@ -1,0 +1,184 @@
+//! Predicates: what evidence must show. One module for each kind.
+//!
+//! | module | evidence |
+//! | --- | --- |
+//! | [`e2e`] | `report.json` of `cargo xtask e2e` |
+//! | [`perf`] | what `cargo xtask perf count --json` prints |
+//! | [`junit`] | JUnit, from anywhere |
+//! | [`sarif`] | SARIF 2.1.0, from anywhere |
+//! | [`json`] | values in any JSON: verdicts, metrics over a window |
+//! | [`file`] | a file that must be exactly this one |
+//! | [`command`] | a command that the collector ran |
+//! | [`attestation`] | a statement that somebody in a role signed |
+
+pub mod attestation;
+pub mod command;
+pub mod e2e;
+pub mod file;
+pub mod json;
+pub mod junit;
+pub mod perf;
+pub mod sarif;
+
+use std::collections::BTreeMap;
+
+use globset::{Glob, GlobMatcher};
+
+use crate::{
+    cause::Cause,
+    digest::Identity,
+    moment::{Age, Moment},
+    trust::Trust,
+};
+
+/// A claim that rests on one piece of evidence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predicate {
+    /// The evidence, by its name in the checklist.
+    pub evidence: String,
+    /// How old it may be.
+    pub max_age: Age,
+    /// The subjects that it must be about; at least one.
+    pub about: Vec<String>,
+    /// What it must show.
+    pub test: Test,
+}
+
+/// What evidence must show.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test {
+    /// Cells of an end-to-end run.
+    E2e(e2e::E2e),
+    /// Verdicts of counted instructions.
+    PerfCount(perf::PerfCount),
+    /// Tests.
+    Junit(junit::Junit),
+    /// Findings of a scanner.
+    Sarif(sarif::Sarif),
+    /// Values.
+    Json(Vec<json::Condition>),
+    /// A content.
+    File(file::File),
+    /// How a command ended and what it printed.
+    Command(command::Expected),
+    /// A signed statement.
+    Attestation(attestation::Attested),
+}
+
+/// What evidence says of itself, which is believed over the collector.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stated {
+    /// The commit that it is about.
+    pub commit: Option<Identity>,
+    /// Other subjects, by name.
+    pub subjects: BTreeMap<String, Identity>,
+    /// When it was made.
+    pub at: Option<Moment>,
+    /// Whether it had to name all its subjects itself.
+    pub alone: bool,
+}
+
+/// Evidence, read and held against a predicate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// What it says of itself.
+    pub stated: Stated,
+    /// What it shows, in words, or why it does not.
+    pub shown: Result<String, Vec<Cause>>,
+}
+
+/// What reading evidence needs besides its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Whose signatures count.
+    pub trust: &'a Trust,
+    /// What is to be released.
+    pub subjects: &'a BTreeMap<String, Identity>,
+    /// The command that the checklist says to run, if it does.
+    pub command: Option<&'a [String]>,
+}
+
+impl Test {
+    /// Its name in checklists.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::E2e(_) => "e2e",
+            Self::PerfCount(_) => "perf_count",
+            Self::Junit(_) => "junit",
+            Self::Sarif(_) => "sarif",
+            Self::Json(_) => "json",
+            Self::File(_) => "file",
+            Self::Command(_) => "command",
+            Self::Attestation(_) => "attestation",
+        }
+    }
+
+    /// What is wrong with it as a person wrote it.
+    pub(crate) fn problem(&self) -> Option<String> {
+        match self {
+            Self::E2e(test) => test.problem(),
+            Self::PerfCount(test) => test.problem(),
+            Self::Junit(test) => test.problem(),
+            Self::Json(conditions) if conditions.is_empty() => {
+                Some("no condition, so it would always pass: name one".into())
+            }
+            Self::Json(conditions) => conditions.iter().find_map(json::Condition::problem),
+            Self::File(test) => test.problem(),
+            Self::Sarif(_) | Self::Command(_) | Self::Attestation(_) => None,
+        }
+    }
+
+    /// Read evidence and hold it against this. An error when it cannot be read
+    /// at all.
+    pub fn read(&self, bytes: &[u8], context: Context<'_>) -> Result<Reading, Cause> {
+        match self {
+            Self::E2e(test) => test.read(bytes),
+            Self::PerfCount(test) => test.read(bytes),
+            Self::Junit(test) => test.read(bytes),
+            Self::Sarif(test) => test.read(bytes),
+            Self::Json(conditions) => json::read(conditions, bytes),
+            Self::File(test) => Ok(test.read(bytes, context.subjects)),
+            Self::Command(test) => test.read(bytes, context.command),
+            Self::Attestation(test) => test.read(bytes, context.trust),
+        }
+    }
+}
+
+impl Reading {
+    /// Shown when there is no cause against it.
+    fn of(stated: Stated, causes: Vec<Cause>, shown: impl Into<String>) -> Self {
+        let shown = if causes.is_empty() {
+            Ok(shown.into())
+        } else {
+            Err(causes)
+        };
+        Self { stated, shown }
+    }
+}
+
+/// What a report of this project says of the subjects it is about.
+fn subjects_of(named: BTreeMap<String, Identity>, commit: Option<&str>) -> Stated {
+    Stated {
+        commit: commit.and_then(Identity::of_described),
+        subjects: named,
+        ..Stated::default()
+    }
+}
+
+/// A pattern of a checklist; those that are none were refused with it.
+fn glob(pattern: &str) -> Option<GlobMatcher> {
+    Glob::new(pattern).ok().map(|glob| glob.compile_matcher())
+}
+
+fn bad_pattern(patterns: &[String]) -> Option<String> {
+    let bad = patterns.iter().find(|pattern| glob(pattern).is_none())?;
+    Some(format!("`{bad}` is no pattern such as `open-*`"))
+}
+
+/// A few names of many.
+fn some(names: &[String]) -> String {
+    match names.len() {
+        0..=3 => names.join(", "),
+        many => format!("{} and {} more", names[..3].join(", "), many - 3),
+    }
+}
