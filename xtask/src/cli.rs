@@ -7,8 +7,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
 use crate::{
-    build, capacity, deny, doctor, e2e, matrix, output, perf, powercut, report, repro, room, setup,
-    teeth, test, workspace,
+    build, capacity, deny, doctor, e2e, gate, matrix, output, perf, powercut, proof, report, repro,
+    room, setup, teeth, test, workspace,
 };
 
 /// Everything this project does, from set-up to reports.
@@ -60,7 +60,7 @@ pub enum Task {
     /// Decide whether something may go live: GO or NO-GO, and why.
     Gate(gate::Args),
     /// Collect, check and sign evidence.
-    Evidence(evidence::Args),
+    Evidence(proof::Args),
     /// List the kernels that are tested, download them, show one.
     Matrix(matrix::Args),
     /// Print a completion script for a shell; it completes `xtask`, so it
@@ -114,7 +114,7 @@ fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
         Task::Powercut(args) => powercut::run(&args),
         Task::Teeth(args) => teeth::run(&args),
         Task::Gate(args) => gate::run(&args),
-        Task::Evidence(args) => evidence::run(&args),
+        Task::Evidence(args) => proof::run(&args),
         Task::Matrix(args) => matrix::run(args),
         Task::Completions { shell } => {
             let mut script = Vec::new();

@@ -143,12 +143,12 @@ impl FromStr for Identity {
         match text.split_once(':') {
             Some(("sha256", digest)) => digest.parse().map(Self::Sha256),
             Some(("git", commit)) => {
-                Self::of_described(commit).filter(|identity| identity.to_string() == text)
+                { Self::of_described(commit).filter(|identity| identity.to_string() == text) }
+                    .ok_or_else(|| ParseDigestError {
+                        expected: "a commit of 7 to 40 lower-case hexadecimal digits",
+                        found: text.to_owned(),
+                    })
             }
-            .ok_or_else(|| ParseDigestError {
-                expected: "a commit of 7 to 40 lower-case hexadecimal digits",
-                found: text.to_owned(),
-            }),
             _ => Err(ParseDigestError {
                 expected: "sha256:DIGEST or git:COMMIT",
                 found: text.to_owned(),

@@ -15,6 +15,7 @@
 //! | [`trust`] | whose keys, in which roles |
 //! | [`evaluate`] | the decision |
 //! | [`collect`] | from a checklist to a bundle |
+//! | [`import`] | checklists as people write them, and back
 //! | [`report`] | the decision for people: terminal, Markdown, one page of HTML |
 //! | [`canonical`] | JSON with one text for each value |
 //! | [`digest`], [`moment`] | digests, subjects; moments, ages |
@@ -27,6 +28,7 @@ pub mod checklist;
 pub mod collect;
 pub mod digest;
 pub mod evaluate;
+pub mod import;
 pub mod moment;
 pub mod predicate;
 pub mod report;
@@ -50,5 +52,8 @@ fn published(path: &str, schema: &schemars::Schema) {
         std::fs::write(path, &text).unwrap();
     }
     let known = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(known == text, "{path} is not that of the code: run with UPDATE_SCHEMA=1");
+    assert!(
+        known == text,
+        "{path} is not that of the code: run with UPDATE_SCHEMA=1"
+    );
 }

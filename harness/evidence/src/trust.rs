@@ -98,7 +98,8 @@ impl Trust {
             sign_offs: Vec::new(),
         };
         if trust.holders(COLLECTOR) == 0 {
-            let problem = format!("no key has the role `{COLLECTOR}`, so no bundle is ever believed");
+            let problem =
+                format!("no key has the role `{COLLECTOR}`, so no bundle is ever believed");
             return Err(source.mistake(0..0, problem));
         }
         for threshold in &written.sign_off {
@@ -106,8 +107,13 @@ impl Trust {
             let holders = trust.holders(role);
             if *at_least == 0 || *at_least > holders {
                 return Err(Mistake {
-                    expected: Some(format!("1 to {holders}, which is how many keys have the role")),
-                    ..source.mistake(threshold.span(), format!("{at_least} sign-offs as `{role}`"))
+                    expected: Some(format!(
+                        "1 to {holders}, which is how many keys have the role"
+                    )),
+                    ..source.mistake(
+                        threshold.span(),
+                        format!("{at_least} sign-offs as `{role}`"),
+                    )
                 });
             }
         }

@@ -5,12 +5,7 @@ mod fixture;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evidence::{
-    Decision, Verdict,
-    bundle::verify,
-    cause::Cause,
-    evaluate::Status,
-};
+use evidence::{Decision, Verdict, bundle::verify, cause::Cause, evaluate::Status};
 use fixture::{Fixture, Piece, ago, command_record, identity, predicates, trust};
 use serde_json::{Value, json};
 
@@ -40,7 +35,11 @@ fn expect(fixture: &Fixture, what: &str, items: &BTreeSet<&str>, evidence: &str,
     let decision = fixture.decide();
     assert_eq!(decision.verdict, Verdict::NoGo, "{what}");
     assert_eq!(&failing(&decision), items, "{what}");
-    for item in decision.items.iter().filter(|item| items.contains(&*item.id)) {
+    for item in decision
+        .items
+        .iter()
+        .filter(|item| items.contains(&*item.id))
+    {
         let causes = item.causes();
         let named = |(of, cause): &(&str, &Cause)| *of == evidence && cause.code() == code;
         assert!(causes.iter().any(named), "{what}: {}: {causes:?}", item.id);
@@ -86,11 +85,23 @@ fn what_does_not_exist_yet_is_named_and_nothing_else() {
 }
 
 /// A way to spoil a piece of evidence, and the cause that must be named.
-type Spoil = (&'static str, fn(&mut BTreeMap<String, Piece>, &str), &'static str);
+type Spoil = (
+    &'static str,
+    fn(&mut BTreeMap<String, Piece>, &str),
+    &'static str,
+);
 
 const SPOILS: [Spoil; 8] = [
-    ("removed", |pieces, name| drop(pieces.remove(name)), "missing"),
-    ("aged", |pieces, name| piece(pieces, name).made = ago(24 * 15), "stale"),
+    (
+        "removed",
+        |pieces, name| drop(pieces.remove(name)),
+        "missing",
+    ),
+    (
+        "aged",
+        |pieces, name| piece(pieces, name).made = ago(24 * 15),
+        "stale",
+    ),
     (
         "made tomorrow",
         |pieces, name| piece(pieces, name).made = ago(0).after(std::time::Duration::from_hours(24)),
@@ -119,7 +130,11 @@ const SPOILS: [Spoil; 8] = [
         },
         "unparsable",
     ),
-    ("emptied", |pieces, name| piece(pieces, name).bytes.clear(), "unparsable"),
+    (
+        "emptied",
+        |pieces, name| piece(pieces, name).bytes.clear(),
+        "unparsable",
+    ),
     (
         "swapped with other evidence",
         |pieces, name| piece(pieces, name).bytes = b"{\"schema_version\":1}".to_vec(),
@@ -176,7 +191,13 @@ fn a_report_that_names_another_build_is_refused_over_the_collectors_word() {
         let mut report: Value = serde_json::from_slice(&piece.bytes).unwrap();
         report["run"][field] = value;
         piece.bytes = report.to_string().into_bytes();
-        expect(&spoilt, field, &resting_on(&good, "cells"), "cells", "other-digest");
+        expect(
+            &spoilt,
+            field,
+            &resting_on(&good, "cells"),
+            "cells",
+            "other-digest",
+        );
     }
 }
 
@@ -196,7 +217,12 @@ fn each_cell_that_failed_was_skipped_or_is_gone_is_no_go_by_the_items_that_name_
             }
             let naming: Vec<&Value> = predicates(&written, evidence)
                 .into_iter()
-                .filter(|one| one["e2e"]["scenarios"].as_array().unwrap().contains(&cell["scenario"]))
+                .filter(|one| {
+                    one["e2e"]["scenarios"]
+                        .as_array()
+                        .unwrap()
+                        .contains(&cell["scenario"])
+                })
                 .collect();
             assert!(!naming.is_empty(), "{scenario}");
             let items: BTreeSet<&str> = written["item"]
@@ -205,7 +231,8 @@ fn each_cell_that_failed_was_skipped_or_is_gone_is_no_go_by_the_items_that_name_
                 .iter()
                 .filter(|item| {
                     let own = item["predicate"].as_array().unwrap();
-                    own.iter().any(|one| naming.contains(&one) && one["evidence"] == evidence)
+                    own.iter()
+                        .any(|one| naming.contains(&one) && one["evidence"] == evidence)
                 })
                 .map(|item| item["id"].as_str().unwrap())
                 .collect();
@@ -227,7 +254,13 @@ fn each_cell_that_failed_was_skipped_or_is_gone_is_no_go_by_the_items_that_name_
                     cells[at]["code"] = json!("not-denied");
                 }
                 piece(&mut spoilt.pieces, evidence).bytes = altered.to_string().into_bytes();
-                expect(&spoilt, &format!("{scenario} {outcome}"), &items, evidence, code);
+                expect(
+                    &spoilt,
+                    &format!("{scenario} {outcome}"),
+                    &items,
+                    evidence,
+                    code,
+                );
             }
         }
     }
@@ -240,7 +273,9 @@ fn each_other_report_altered_is_no_go() {
         let mut spoilt = good.clone();
         let piece = piece(&mut spoilt.pieces, evidence);
         let mut report: Value = serde_json::from_slice(&piece.bytes).unwrap();
-        *report.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
+        *report
+            .pointer_mut(pointer)
+            .unwrap_or_else(|| panic!("{pointer}")) = value;
         piece.bytes = report.to_string().into_bytes();
         let what = format!("{evidence} {pointer}");
         expect(&spoilt, &what, &resting_on(&good, evidence), evidence, code);
@@ -248,11 +283,36 @@ fn each_other_report_altered_is_no_go() {
     check("cells", "/run/interrupted", json!(true), "inconclusive");
     check("cells", "/totals/cells", json!(1), "unparsable");
     check("cells", "/schema_version", json!(2), "unparsable");
-    check("cost", "/kernels/0/operations/0/verdict", json!("exceeded"), "failed");
-    check("cost", "/kernels/0/operations/1/verdict", json!("inconclusive"), "inconclusive");
-    check("cost", "/kernels/0/operations/2/verdict", json!("unbounded"), "inconclusive");
-    check("cost", "/kernels/0/operations/2/operation", json!("fork"), "inconclusive");
-    check("cost", "/kernels/0/calibration/proven", json!(false), "inconclusive");
+    check(
+        "cost",
+        "/kernels/0/operations/0/verdict",
+        json!("exceeded"),
+        "failed",
+    );
+    check(
+        "cost",
+        "/kernels/0/operations/1/verdict",
+        json!("inconclusive"),
+        "inconclusive",
+    );
+    check(
+        "cost",
+        "/kernels/0/operations/2/verdict",
+        json!("unbounded"),
+        "inconclusive",
+    );
+    check(
+        "cost",
+        "/kernels/0/operations/2/operation",
+        json!("fork"),
+        "inconclusive",
+    );
+    check(
+        "cost",
+        "/kernels/0/calibration/proven",
+        json!(false),
+        "inconclusive",
+    );
     check("cost", "/kernels/0/kernel", json!("6.1"), "inconclusive");
     check("cost", "/agent", json!("null"), "failed");
     check("cost", "/rules", json!(10), "inconclusive");
@@ -268,7 +328,12 @@ fn each_other_report_altered_is_no_go() {
         check(record, "/end", json!({ "exited": 1 }), "failed");
         check(record, "/end", json!({ "signalled": 9 }), "failed");
         check(record, "/end", json!("timed-out"), "inconclusive");
-        check(record, "/end", json!({ "not-started": "no such file" }), "inconclusive");
+        check(
+            record,
+            "/end",
+            json!({ "not-started": "no such file" }),
+            "inconclusive",
+        );
         check(record, "/argv", json!(["true"]), "failed");
     }
     check("checks", "/stdout/text", json!("tests  FAILED"), "failed");
@@ -286,7 +351,11 @@ fn uncommitted_sources_are_never_released() {
     let decision = fixture.decide();
     assert_eq!(failing(&decision).len(), decision.items.len());
     let item = &decision.items[0];
-    assert!(item.causes().iter().any(|(_, cause)| cause.code() == "uncommitted"));
+    assert!(
+        item.causes()
+            .iter()
+            .any(|(_, cause)| cause.code() == "uncommitted")
+    );
 }
 
 #[test]

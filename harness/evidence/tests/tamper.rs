@@ -92,13 +92,23 @@ fn signatures_of_others_and_of_other_bundles_are_refused() {
     let mut other = one.clone();
     other.pieces.get_mut("tests").unwrap().made = ago(2);
     let (one, other) = (one.files(), other.files());
-    for name in ["statement.json", "sign-offs/1.json", "sign-offs/2.json", "manifest.json"] {
+    for name in [
+        "statement.json",
+        "sign-offs/1.json",
+        "sign-offs/2.json",
+        "manifest.json",
+    ] {
         let mut mixed = one.clone();
         mixed.insert(name.into(), other[name].clone());
         assert!(!is_accepted(&mixed), "{name} of another bundle");
     }
     // A collector does not release, nobody signs twice, strangers do not count.
-    for (role, seed) in [("release", 1), ("collector", 2), ("release", 2), ("release", 9)] {
+    for (role, seed) in [
+        ("release", 1),
+        ("collector", 2),
+        ("release", 2),
+        ("release", 9),
+    ] {
         let mut files = one.clone();
         collect::sign_off(&mut files, role, ago(0), &key(seed)).unwrap();
         assert!(!is_accepted(&files), "key {seed} as {role}");

@@ -176,16 +176,6 @@ impl Report {
         Self {
             schema_version: SCHEMA_VERSION,
             run,
-            run: RunReport {
-                started: super::time(info.started),
-                seconds: info.seconds,
-                interrupted: info.interrupted,
-                tier: info.tier,
-                accelerator: info.accelerator,
-                jobs: info.jobs,
-                commit: info.commit,
-                subjects: info.subjects,
-            },
             totals: Totals::of(cells.iter().map(|cell| cell.outcome)),
             timings: Timings::of(&cells, &boots),
             boots,

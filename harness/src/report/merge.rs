@@ -166,6 +166,7 @@ fn same_run(first: &ShardReport, one: &ShardReport) -> Result<(), MergeError> {
                 "the commit",
                 run.commit.clone().unwrap_or_else(|| "unknown".into()),
             ),
+            ("what is tested", format!("{:?}", run.subjects)),
             ("the tier", run.tier.clone()),
             ("the seed", run.seed.to_string()),
             ("the number of planned cells", plan.cells.to_string()),

@@ -103,6 +103,7 @@ impl Run<'_> {
                 seed: options.request.seed,
                 plan: self.manifest.plan.clone(),
                 shard: options.request.shard,
+                subjects: self.manifest.subjects.clone(),
             },
             // In the plan's order, whoever has run them.
             prepared

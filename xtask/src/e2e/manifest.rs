@@ -2,6 +2,7 @@
 //! resumed as nothing else.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -33,6 +34,8 @@ pub(super) struct Manifest {
     pub(super) commit: Option<String>,
     /// SHA-256 of all that the guest is given: agent, runner, probe, programs.
     guest: String,
+    /// What is tested, by what it is known by.
+    pub(super) subjects: BTreeMap<String, String>,
 }
 
 impl Manifest {
@@ -45,6 +48,7 @@ impl Manifest {
             plan: prepared.whole.clone(),
             commit: workspace::commit(),
             guest: String::new(),
+            subjects: BTreeMap::new(),
         }
     }
 
@@ -52,9 +56,15 @@ impl Manifest {
         UNIX_EPOCH + Duration::from_secs(self.started)
     }
 
-    pub(super) fn write(self, folder: &Path, guest: &Path) -> Result<Self> {
+    pub(super) fn write(
+        self,
+        folder: &Path,
+        guest: &Path,
+        subjects: BTreeMap<String, String>,
+    ) -> Result<Self> {
         let whole = Self {
             guest: digest_of(guest)?,
+            subjects,
             ..self
         };
         let path = folder.join(NAME);
@@ -116,7 +126,7 @@ fn digest_of(path: &Path) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Manifest, Request};
+    use super::{BTreeMap, Manifest, Request};
     use harness::report::PlanReport;
     use kernel_matrix::Tier;
 
@@ -131,6 +141,7 @@ mod tests {
             },
             commit: Some("abc".into()),
             guest: String::new(),
+            subjects: BTreeMap::new(),
         }
     }
 
@@ -139,7 +150,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let guest = folder.path().join("guest");
         std::fs::write(&guest, "agent").unwrap();
-        let written = manifest().write(folder.path(), &guest).unwrap();
+        let subjects = BTreeMap::from([("agent".into(), "sha256:00".into())]);
+        let written = manifest().write(folder.path(), &guest, subjects).unwrap();
         assert_eq!(Manifest::read(folder.path()).unwrap(), written);
         written.must_have_guest(&guest).unwrap();
         std::fs::write(&guest, "another").unwrap();

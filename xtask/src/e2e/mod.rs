@@ -130,7 +130,11 @@ pub fn end_to_end(options: &Options) -> Result<Done> {
         .or_exit(ExitCode::Infrastructure)?;
     let manifest = Manifest::new(&options.request, started, &prepared);
     let initramfs = prepare_guest(&prepared, &artifacts, &folder)?;
-    let manifest = manifest.write(&folder, &initramfs)?;
+    let manifest = manifest.write(
+        &folder,
+        &initramfs,
+        subjects(options.request.agent, &artifacts)?,
+    )?;
     let run = Run {
         options,
         prepared: &prepared,

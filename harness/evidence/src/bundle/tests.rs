@@ -1,10 +1,5 @@
 use super::{Previous, folder, manifest::Manifest, verify};
-use crate::{
-    collect,
-    digest::Digest,
-    sign::SecretKey,
-    trust::Trust,
-};
+use crate::{collect, digest::Digest, sign::SecretKey, trust::Trust};
 
 fn key() -> SecretKey {
     SecretKey::from_seed([1; 32])
@@ -35,7 +30,11 @@ fn manifest(sequence: u64, previous: Option<Digest>) -> Manifest {
 #[test]
 fn a_bundle_names_the_one_before_unless_it_is_the_first() {
     let check = |sequence, previous, accepted| {
-        let files = collect::seal(&manifest(sequence, previous), &[b"checklist".to_vec()], &key());
+        let files = collect::seal(
+            &manifest(sequence, previous),
+            &[b"checklist".to_vec()],
+            &key(),
+        );
         let result = verify(&files.unwrap(), &trust());
         assert_eq!(result.is_ok(), accepted, "{sequence} {previous:?}");
     };

@@ -4,11 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-use super::{
-    Files, Manifest,
-    folder::blob_name,
-    manifest::SCHEMA_VERSION,
-};
+use super::{Files, Manifest, folder::blob_name, manifest::SCHEMA_VERSION};
 use crate::{
     canonical::{self, CanonicalError},
     digest::Digest,

@@ -80,11 +80,7 @@ fn check_name(source: Source<'_>, at: &Range<usize>, name: &str) -> Result<(), M
     })
 }
 
-fn subject(
-    source: Source<'_>,
-    table: SubjectTable,
-    at: Range<usize>,
-) -> Result<Subject, Mistake> {
+fn subject(source: Source<'_>, table: SubjectTable, at: Range<usize>) -> Result<Subject, Mistake> {
     let mistake = |problem: &str| Err(source.mistake(at.clone(), problem));
     let from = match (table.file, table.commit_of, table.output_of, table.named_by) {
         (Some(file), None, None, None) => SubjectFrom::File(file),
@@ -148,10 +144,9 @@ fn evidence_source(
             command: limited(argv, MOST_BYTES_OF_RUN),
             output: table.output,
         }),
-        (None, None, Some(argv)) if !argv.is_empty() => Ok(EvidenceSource::Record(limited(
-            argv,
-            MOST_BYTES_OF_RECORD,
-        ))),
+        (None, None, Some(argv)) if !argv.is_empty() => {
+            Ok(EvidenceSource::Record(limited(argv, MOST_BYTES_OF_RECORD)))
+        }
         _ => mistake("say one of `file`, `run` and `command`, and not an empty one"),
     }
 }
@@ -200,7 +195,8 @@ fn predicate(
         return Err(source.unknown(table.evidence.span(), ("evidence", name), known));
     };
     if table.about.is_empty() {
-        let problem = "`about` is empty: say at least one subject, or any build's evidence would do";
+        let problem =
+            "`about` is empty: say at least one subject, or any build's evidence would do";
         return Err(source.mistake(at, problem));
     }
     for subject in &table.about {

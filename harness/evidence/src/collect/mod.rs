@@ -64,7 +64,9 @@ pub enum CollectError {
     },
     /// What is to be released changed meanwhile, so the evidence is about
     /// neither.
-    #[error("subject `{name}` changed while evidence was collected: {before} then, {after} now; collect again")]
+    #[error(
+        "subject `{name}` changed while evidence was collected: {before} then, {after} now; collect again"
+    )]
     Changed {
         /// Which.
         name: String,
@@ -139,11 +141,7 @@ pub fn collect(request: &Request<'_>) -> Result<Files, CollectError> {
 }
 
 /// The files of a bundle, signed.
-pub fn seal(
-    manifest: &Manifest,
-    blobs: &[Vec<u8>],
-    key: &SecretKey,
-) -> Result<Files, FolderError> {
+pub fn seal(manifest: &Manifest, blobs: &[Vec<u8>], key: &SecretKey) -> Result<Files, FolderError> {
     let root = Digest::of(&canonical::write(manifest)?);
     let claim = BundleClaim {
         checklist: manifest.checklist,
@@ -221,7 +219,11 @@ fn piece(source: &Source, folder: &Path, subjects: &BTreeMap<String, Identity>) 
             }
             let ran = ran(command, folder)?;
             let bytes = match &path {
-                Some(path) => read(path).map_err(|why| format!("{why}; {}", ran.tail()))?.0,
+                Some(path) => {
+                    read(path)
+                        .map_err(|why| format!("{why}; {}", ran.tail()))?
+                        .0
+                }
                 None if ran.record.stdout.cut => {
                     let most = command.most_bytes;
                     return Err(format!("the command printed more than {most} bytes"));

@@ -22,6 +22,9 @@ use crate::{
     predicate::command::{CommandRecord, End, Output, SCHEMA_VERSION},
 };
 
+/// The beginning of a stream, and whether there was more.
+type Kept = (Vec<u8>, bool);
+
 /// What a command did.
 #[derive(Debug)]
 pub struct Ran {
@@ -52,7 +55,7 @@ pub fn run(command: &Command, folder: &Path) -> Ran {
         Ok(child) => watch(child, command),
         Err(error) => (End::NotStarted(error.to_string()), none(), none()),
     };
-    let text = |(bytes, cut): &(Vec<u8>, bool)| Output {
+    let text = |(bytes, cut): &Kept| Output {
         text: String::from_utf8_lossy(bytes).into_owned(),
         cut: *cut,
     };
@@ -71,7 +74,7 @@ pub fn run(command: &Command, folder: &Path) -> Ran {
     }
 }
 
-const fn none() -> (Vec<u8>, bool) {
+const fn none() -> Kept {
     (Vec::new(), false)
 }
 
@@ -87,7 +90,7 @@ fn start(command: &Command, folder: &Path) -> io::Result<Child> {
         .spawn()
 }
 
-fn watch(mut child: Child, command: &Command) -> (End, (Vec<u8>, bool), (Vec<u8>, bool)) {
+fn watch(mut child: Child, command: &Command) -> (End, Kept, Kept) {
     let stdout = keep(child.stdout.take(), command.most_bytes);
     let stderr = keep(child.stderr.take(), command.most_bytes);
     let end = match child.wait_timeout(command.timeout.0) {
@@ -102,7 +105,7 @@ fn watch(mut child: Child, command: &Command) -> (End, (Vec<u8>, bool), (Vec<u8>
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
     let _ = child.wait();
-    let kept = |thread: JoinHandle<(Vec<u8>, bool)>| thread.join().unwrap_or_default();
+    let kept = |thread: JoinHandle<Kept>| thread.join().unwrap_or_default();
     (end, kept(stdout), kept(stderr))
 }
 
@@ -115,7 +118,7 @@ fn ended(status: ExitStatus) -> End {
 
 /// The beginning of a stream; the rest is read and dropped, so that the command
 /// does not stop.
-fn keep(stream: Option<impl Read + Send + 'static>, most: usize) -> JoinHandle<(Vec<u8>, bool)> {
+fn keep(stream: Option<impl Read + Send + 'static>, most: usize) -> JoinHandle<Kept> {
     thread::spawn(move || {
         let Some(mut stream) = stream else {
             return none();

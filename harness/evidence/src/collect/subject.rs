@@ -37,7 +37,8 @@ fn of(from: &SubjectFrom, folder: &Path) -> Result<Identity, String> {
             let output = output(command, folder)?;
             let text = String::from_utf8_lossy(&output);
             let mut lines = text.lines().map(Path::new);
-            let named = lines.find(|line| line.file_name().is_some_and(|last| last == name.as_str()));
+            let named =
+                lines.find(|line| line.file_name().is_some_and(|last| last == name.as_str()));
             let shown = command.join(" ");
             let path = named.ok_or_else(|| format!("`{shown}` names no file `{name}`"))?;
             of_file(&folder.join(path))

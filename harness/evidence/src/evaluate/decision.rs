@@ -226,7 +226,11 @@ impl ItemResult {
         }
         let causes = self.predicates.iter();
         causes
-            .flat_map(|one| one.causes.iter().map(|cause| (one.evidence.as_str(), cause)))
+            .flat_map(|one| {
+                one.causes
+                    .iter()
+                    .map(|cause| (one.evidence.as_str(), cause))
+            })
             .collect()
     }
 }
@@ -291,7 +295,10 @@ impl fmt::Display for Objection {
                 expected.short()
             ),
             Self::FromTheFuture { collected } => {
-                write!(f, "from-the-future: the evidence was collected at {collected}")
+                write!(
+                    f,
+                    "from-the-future: the evidence was collected at {collected}"
+                )
             }
             Self::SignOffs {
                 role,

@@ -63,7 +63,8 @@ not_applicable = "there is one machine"
 const TESTS: &str = r#"<testsuite name="all" tests="2" failures="0">
 <properties><property name="subject:image" value="SUBJECT"/></properties>
 <testcase classname="api" name="login"/><testcase name="logout"><skipped/></testcase></testsuite>"#;
-const SCAN: &str = r#"{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"scanner"}},"results":[]}]}"#;
+const SCAN: &str =
+    r#"{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"scanner"}},"results":[]}]}"#;
 
 fn now() -> Moment {
     "2026-11-25T12:00:00Z".parse().unwrap()
@@ -106,7 +107,10 @@ fn good() -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("tests", TESTS.replace("SUBJECT", &image().to_string())),
         ("scan", SCAN.to_owned()),
-        ("drill", attested("operations", "I restored the backup.", &image(), 2)),
+        (
+            "drill",
+            attested("operations", "I restored the backup.", &image(), 2),
+        ),
     ])
 }
 
@@ -167,7 +171,10 @@ fn waiver(change: impl Fn(&mut Waiver), subject: &Identity, signed_by: &[u8]) ->
     let statement = Statement::new(vec![Resource::new("image", subject)], claim);
     let keys: Vec<SecretKey> = signed_by.iter().map(|seed| key(*seed)).collect();
     let keys: Vec<&SecretKey> = keys.iter().collect();
-    Envelope::seal(&statement, &keys).unwrap().to_bytes().unwrap()
+    Envelope::seal(&statement, &keys)
+        .unwrap()
+        .to_bytes()
+        .unwrap()
 }
 
 fn status(decision: &Decision, id: &str) -> Status {
@@ -192,42 +199,159 @@ fn evidence_that_does_not_show_it_is_no_go_with_the_cause() {
         let mut evidence = good();
         evidence.insert(name, text.clone());
         let decision = decide(&evidence, &[]);
-        let item = if name == "drill" { 2 } else { usize::from(name == "scan") };
-        let found: Vec<&str> = decision.items[item].causes().iter().map(|(_, cause)| cause.code()).collect();
+        let item = if name == "drill" {
+            2
+        } else {
+            usize::from(name == "scan")
+        };
+        let found: Vec<&str> = decision.items[item]
+            .causes()
+            .iter()
+            .map(|(_, cause)| cause.code())
+            .collect();
         assert_eq!(found, codes, "{text}");
-        let go = if codes.is_empty() { Verdict::Go } else { Verdict::NoGo };
+        let go = if codes.is_empty() {
+            Verdict::Go
+        } else {
+            Verdict::NoGo
+        };
         assert_eq!(decision.verdict, go, "{text}");
     };
-    check("tests", TESTS.replace("<skipped/>", "<failure/>").replace("SUBJECT", &image().to_string()), &["failed"]);
-    check("tests", TESTS.replace("<skipped/>", "<error message='x'/>").replace("SUBJECT", &image().to_string()), &["failed"]);
-    check("tests", TESTS.replace("SUBJECT", &other.to_string()), &["other-digest"]);
-    check("tests", TESTS.replace("SUBJECT", "sha256:0"), &["unparsable"]);
-    check("tests", "<testsuite><testcase name='login'/></testsuite>".into(), &[]);
-    check("tests", "<testsuite><testcase name='login'><skipped/></testcase><testcase name='b'/></testsuite>".into(), &["failed"]);
-    check("tests", "<testsuite><testcase name='other'/></testsuite>".into(), &["inconclusive"]);
-    check("tests", "<testsuite failures='1'><testcase name='login'/></testsuite>".into(), &["inconclusive"]);
-    check("tests", "<testsuite/>".into(), &["inconclusive", "inconclusive"]);
-    check("tests", "<testsuite><testcase name='login'/>".into(), &["unparsable"]);
+    check(
+        "tests",
+        TESTS
+            .replace("<skipped/>", "<failure/>")
+            .replace("SUBJECT", &image().to_string()),
+        &["failed"],
+    );
+    check(
+        "tests",
+        TESTS
+            .replace("<skipped/>", "<error message='x'/>")
+            .replace("SUBJECT", &image().to_string()),
+        &["failed"],
+    );
+    check(
+        "tests",
+        TESTS.replace("SUBJECT", &other.to_string()),
+        &["other-digest"],
+    );
+    check(
+        "tests",
+        TESTS.replace("SUBJECT", "sha256:0"),
+        &["unparsable"],
+    );
+    check(
+        "tests",
+        "<testsuite><testcase name='login'/></testsuite>".into(),
+        &[],
+    );
+    check(
+        "tests",
+        "<testsuite><testcase name='login'><skipped/></testcase><testcase name='b'/></testsuite>"
+            .into(),
+        &["failed"],
+    );
+    check(
+        "tests",
+        "<testsuite><testcase name='other'/></testsuite>".into(),
+        &["inconclusive"],
+    );
+    check(
+        "tests",
+        "<testsuite failures='1'><testcase name='login'/></testsuite>".into(),
+        &["inconclusive"],
+    );
+    check(
+        "tests",
+        "<testsuite/>".into(),
+        &["inconclusive", "inconclusive"],
+    );
+    check(
+        "tests",
+        "<testsuite><testcase name='login'/>".into(),
+        &["unparsable"],
+    );
     check("tests", "<html/>".into(), &["unparsable"]);
     check("tests", "<!DOCTYPE a><testsuite/>".into(), &["unparsable"]);
     check("tests", String::new(), &["unparsable"]);
-    check("tests", "<testsuite timestamp='2026-11-23T12:00:00Z'><testcase name='login'/></testsuite>".into(), &["stale"]);
-    check("tests", "<testsuite timestamp='2026-11-27T12:00:00Z'><testcase name='login'/></testsuite>".into(), &["from-the-future"]);
-    check("scan", sarif("\"results\":[{\"ruleId\":\"a\",\"level\":\"error\"}]"), &["failed"]);
-    check("scan", sarif("\"results\":[{\"ruleId\":\"a\"}]"), &["failed"]);
-    check("scan", sarif("\"results\":[{\"ruleId\":\"a\",\"level\":\"note\"}]"), &[]);
-    check("scan", sarif("\"results\":[{\"ruleId\":\"a\",\"kind\":\"pass\"}]"), &[]);
-    check("scan", sarif("\"results\":[{\"suppressions\":[{\"kind\":\"external\"}]}]"), &[]);
-    check("scan", sarif("\"results\":[{\"suppressions\":[{\"status\":\"rejected\"}]}]"), &["failed"]);
-    check("scan", sarif("\"results\":[],\"invocations\":[{\"executionSuccessful\":false}]"), &["inconclusive"]);
+    check(
+        "tests",
+        "<testsuite timestamp='2026-11-23T12:00:00Z'><testcase name='login'/></testsuite>".into(),
+        &["stale"],
+    );
+    check(
+        "tests",
+        "<testsuite timestamp='2026-11-27T12:00:00Z'><testcase name='login'/></testsuite>".into(),
+        &["from-the-future"],
+    );
+    check(
+        "scan",
+        sarif("\"results\":[{\"ruleId\":\"a\",\"level\":\"error\"}]"),
+        &["failed"],
+    );
+    check(
+        "scan",
+        sarif("\"results\":[{\"ruleId\":\"a\"}]"),
+        &["failed"],
+    );
+    check(
+        "scan",
+        sarif("\"results\":[{\"ruleId\":\"a\",\"level\":\"note\"}]"),
+        &[],
+    );
+    check(
+        "scan",
+        sarif("\"results\":[{\"ruleId\":\"a\",\"kind\":\"pass\"}]"),
+        &[],
+    );
+    check(
+        "scan",
+        sarif("\"results\":[{\"suppressions\":[{\"kind\":\"external\"}]}]"),
+        &[],
+    );
+    check(
+        "scan",
+        sarif("\"results\":[{\"suppressions\":[{\"status\":\"rejected\"}]}]"),
+        &["failed"],
+    );
+    check(
+        "scan",
+        sarif("\"results\":[],\"invocations\":[{\"executionSuccessful\":false}]"),
+        &["inconclusive"],
+    );
     check("scan", sarif("\"columnKind\":\"x\""), &["inconclusive"]);
-    check("scan", SCAN.replace("scanner", "another"), &["inconclusive"]);
+    check(
+        "scan",
+        SCAN.replace("scanner", "another"),
+        &["inconclusive"],
+    );
     check("scan", SCAN.replace("2.1.0", "2.0.0"), &["unparsable"]);
-    check("drill", attested("operations", "I did not.", &image(), 2), &["failed"]);
-    check("drill", attested("operations", restored, &other, 2), &["other-digest"]);
-    check("drill", attested("operations", restored, &image(), 1), &["untrusted"]);
-    check("drill", attested("collector", restored, &image(), 1), &["untrusted"]);
-    check("drill", attested("operations", restored, &image(), 9), &["untrusted"]);
+    check(
+        "drill",
+        attested("operations", "I did not.", &image(), 2),
+        &["failed"],
+    );
+    check(
+        "drill",
+        attested("operations", restored, &other, 2),
+        &["other-digest"],
+    );
+    check(
+        "drill",
+        attested("operations", restored, &image(), 1),
+        &["untrusted"],
+    );
+    check(
+        "drill",
+        attested("collector", restored, &image(), 1),
+        &["untrusted"],
+    );
+    check(
+        "drill",
+        attested("operations", restored, &image(), 9),
+        &["untrusted"],
+    );
     check("drill", "{}".into(), &["unparsable"]);
 }
 
@@ -250,22 +374,56 @@ fn a_waiver_helps_only_as_it_should() {
     let other = Identity::Sha256(Digest::of(b"other"));
     check(waiver(|_| {}, &image(), &[3, 4]), "");
     check(waiver(|_| {}, &image(), &[3]), "nobody but its author");
-    check(waiver(|_| {}, &image(), &[4]), "its author wanda did not sign it");
+    check(
+        waiver(|_| {}, &image(), &[4]),
+        "its author wanda did not sign it",
+    );
     check(waiver(|_| {}, &image(), &[3, 2]), "nobody but its author");
-    check(waiver(|_| {}, &image(), &[3, 9]), "which the trust file does not have");
+    check(
+        waiver(|_| {}, &image(), &[3, 9]),
+        "which the trust file does not have",
+    );
     check(waiver(|_| {}, &other, &[3, 4]), "it is for another image");
-    check(waiver(|one| one.item = "tests".into(), &image(), &[3, 4]), "a P0 item cannot be waived");
-    check(waiver(|one| one.item = "gone".into(), &image(), &[3, 4]), "there is no item `gone`");
-    check(waiver(|one| one.reason = " ".into(), &image(), &[3, 4]), "it has no reason");
-    check(waiver(|one| one.owner = String::new(), &image(), &[3, 4]), "it has no owner");
-    check(waiver(|one| one.compensating_control = String::new(), &image(), &[3, 4]), "it has no compensating control");
-    check(waiver(|one| one.expires = now().after(31 * day), &image(), &[3, 4]), "longer than 30 days");
-    check(waiver(|one| one.issued = now().after(day), &image(), &[3, 4]), "it begins at");
+    check(
+        waiver(|one| one.item = "tests".into(), &image(), &[3, 4]),
+        "a P0 item cannot be waived",
+    );
+    check(
+        waiver(|one| one.item = "gone".into(), &image(), &[3, 4]),
+        "there is no item `gone`",
+    );
+    check(
+        waiver(|one| one.reason = " ".into(), &image(), &[3, 4]),
+        "it has no reason",
+    );
+    check(
+        waiver(|one| one.owner = String::new(), &image(), &[3, 4]),
+        "it has no owner",
+    );
+    check(
+        waiver(
+            |one| one.compensating_control = String::new(),
+            &image(),
+            &[3, 4],
+        ),
+        "it has no compensating control",
+    );
+    check(
+        waiver(|one| one.expires = now().after(31 * day), &image(), &[3, 4]),
+        "longer than 30 days",
+    );
+    check(
+        waiver(|one| one.issued = now().after(day), &image(), &[3, 4]),
+        "it begins at",
+    );
     let before = |one: &mut Waiver, days: u64| {
         one.issued = "2026-11-01T12:00:00Z".parse().unwrap();
         one.expires = one.issued.after(u32::try_from(days).unwrap() * day);
     };
-    check(waiver(|one| before(one, 24), &image(), &[3, 4]), "it expired at");
+    check(
+        waiver(|one| before(one, 24), &image(), &[3, 4]),
+        "it expired at",
+    );
     check(waiver(|one| before(one, 25), &image(), &[3, 4]), "");
 }
 
@@ -303,25 +461,47 @@ fn another_checklist_missing_sign_offs_and_a_bundle_of_tomorrow_are_objected_to(
     let other = Checklist::parse("c.toml", &TEXT.replace("A service", "Another")).unwrap();
     let decision = evaluate(&other, &bundle, &trust(), now());
     assert_eq!(decision.verdict, Verdict::NoGo);
-    assert!(decision.objections[0].to_string().starts_with("other-checklist"));
+    assert!(
+        decision.objections[0]
+            .to_string()
+            .starts_with("other-checklist")
+    );
     let own = Checklist::parse("c.toml", TEXT).unwrap();
     let mut strict = trust();
-    strict.sign_offs.push(crate::trust::Threshold { role: "operations".into(), at_least: 1 });
+    strict.sign_offs.push(crate::trust::Threshold {
+        role: "operations".into(),
+        at_least: 1,
+    });
     let decision = evaluate(&own, &bundle, &strict, now());
     assert_eq!(decision.verdict, Verdict::NoGo);
-    assert!(decision.objections[0].to_string().starts_with("sign-offs: 0 of the 1"));
+    assert!(
+        decision.objections[0]
+            .to_string()
+            .starts_with("sign-offs: 0 of the 1")
+    );
     let yesterday: Moment = "2026-11-24T12:00:00Z".parse().unwrap();
     let decision = evaluate(&own, &bundle, &trust(), yesterday);
-    assert!(decision.objections[0].to_string().starts_with("from-the-future"));
+    assert!(
+        decision.objections[0]
+            .to_string()
+            .starts_with("from-the-future")
+    );
 }
 
 /// Write it anew with `UPDATE_SCHEMA=1`.
 #[test]
 fn the_published_schema_takes_what_is_decided() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schema/gate-decision.schema.json");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/schema/gate-decision.schema.json"
+    );
     let schema = super::decision::schema();
     crate::published(path, &schema);
     let validator = jsonschema::validator_for(&serde_json::to_value(schema).unwrap()).unwrap();
     let value = serde_json::to_value(decision()).unwrap();
-    assert!(validator.is_valid(&value), "{:?}", validator.iter_errors(&value).next());
+    assert!(
+        validator.is_valid(&value),
+        "{:?}",
+        validator.iter_errors(&value).next()
+    );
 }

@@ -69,11 +69,7 @@ pub struct Output {
 }
 
 impl Expected {
-    pub(super) fn read(
-        &self,
-        bytes: &[u8],
-        command: Option<&[String]>,
-    ) -> Result<Reading, Cause> {
+    pub(super) fn read(&self, bytes: &[u8], command: Option<&[String]>) -> Result<Reading, Cause> {
         let record: CommandRecord = serde_json::from_slice(bytes).map_err(Cause::unparsable)?;
         if record.schema_version != SCHEMA_VERSION {
             let found = record.schema_version;

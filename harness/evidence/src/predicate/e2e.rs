@@ -126,7 +126,9 @@ impl E2e {
         }
         if causes.is_empty() && passed < self.at_least {
             let least = self.at_least;
-            causes.push(Cause::failed(format!("{passed} cells passed; {least} must")));
+            causes.push(Cause::failed(format!(
+                "{passed} cells passed; {least} must"
+            )));
         }
         let shown = format!("{passed} cells passed on {}", self.kernels.join(", "));
         Ok(Reading::of(stated, causes, shown))
@@ -146,7 +148,10 @@ impl E2e {
         let (mut passed, mut absent) = (0, Vec::new());
         let (mut failed, mut skipped, mut unsure) = (Vec::new(), Vec::new(), Vec::new());
         for kernel in &self.kernels {
-            let mut here = cells.iter().filter(|cell| cell.kernel == *kernel).peekable();
+            let mut here = cells
+                .iter()
+                .filter(|cell| cell.kernel == *kernel)
+                .peekable();
             if here.peek().is_none() {
                 absent.push(kernel.clone());
             }
@@ -169,7 +174,10 @@ impl E2e {
             causes.push(Cause::failed(format!("skipped: {}", some(&skipped))));
         }
         if !unsure.is_empty() {
-            causes.push(Cause::inconclusive(format!("not judged: {}", some(&unsure))));
+            causes.push(Cause::inconclusive(format!(
+                "not judged: {}",
+                some(&unsure)
+            )));
         }
         if !absent.is_empty() {
             let why = format!("no cell of {pattern} on {}", absent.join(", "));

@@ -55,7 +55,8 @@ impl Condition {
         };
         let same = match &self.is {
             None => true,
-            Some(Value::Number(expected)) => number()? == expected.as_f64()?,
+            // `1` and `1.0` are the same.
+            Some(Value::Number(expected)) => number()?.total_cmp(&expected.as_f64()?).is_eq(),
             Some(expected) => value == expected,
         };
         let below = bound(self.below, |value, bound| value < bound)?;
@@ -123,10 +124,14 @@ fn collect<'v>(value: &'v Value, parts: &[&str], found: &mut Vec<Option<&'v Valu
     let name = part.replace("~1", "/").replace("~0", "~");
     match value {
         Value::Array(values) if name == "*" => {
-            values.iter().for_each(|value| collect(value, rest, found));
+            for value in values {
+                collect(value, rest, found);
+            }
         }
         Value::Object(fields) if name == "*" => {
-            fields.values().for_each(|value| collect(value, rest, found));
+            for value in fields.values() {
+                collect(value, rest, found);
+            }
         }
         Value::Object(fields) if fields.contains_key(&name) => collect(&fields[&name], rest, found),
         Value::Array(values) => {

@@ -52,7 +52,8 @@ struct NotCounted {
 
 #[derive(Deserialize)]
 struct Kernel {
-    kernel: String,
+    #[serde(rename = "kernel")]
+    series: String,
     calibration: Calibration,
     operations: Vec<Operation>,
 }
@@ -64,7 +65,8 @@ struct Calibration {
 
 #[derive(Deserialize)]
 struct Operation {
-    operation: String,
+    #[serde(rename = "operation")]
+    name: String,
     verdict: Verdict,
 }
 
@@ -111,7 +113,7 @@ impl PerfCount {
     }
 
     fn kernel(&self, name: &str, report: &Report) -> Vec<Cause> {
-        let Some(kernel) = report.kernels.iter().find(|kernel| kernel.kernel == name) else {
+        let Some(kernel) = report.kernels.iter().find(|kernel| kernel.series == name) else {
             let mut not_counted = report.not_counted.iter();
             let why = not_counted
                 .find(|kernel| kernel.kernel == name)
@@ -124,7 +126,7 @@ impl PerfCount {
         }
         let judged = |operation: &String| {
             let mut all = kernel.operations.iter();
-            let found = all.find(|counted| counted.operation == *operation);
+            let found = all.find(|counted| counted.name == *operation);
             match found.map(|counted| &counted.verdict) {
                 Some(Verdict::Within) => None,
                 Some(Verdict::Exceeded) => Some(Cause::failed(format!(

@@ -99,7 +99,10 @@ impl Finding {
     /// Whether it is a finding at all, and nobody has accepted it.
     fn stands(&self) -> bool {
         let accepted = self.suppressions.iter().any(|suppression| {
-            !matches!(suppression.status.as_deref(), Some("underReview" | "rejected"))
+            !matches!(
+                suppression.status.as_deref(),
+                Some("underReview" | "rejected")
+            )
         });
         let is_finding = matches!(
             self.kind.as_deref(),

@@ -25,7 +25,7 @@ pub trait Claim: Serialize {
 #[serde(deny_unknown_fields)]
 pub struct Statement<C> {
     #[serde(rename = "_type")]
-    statement_type: String,
+    kind: String,
     /// What it is about.
     pub subject: Vec<Resource>,
     #[serde(rename = "predicateType")]
@@ -112,7 +112,7 @@ impl<C: Claim> Statement<C> {
     /// A claim about these.
     pub fn new(subject: Vec<Resource>, claim: C) -> Self {
         Self {
-            statement_type: STATEMENT_TYPE.to_owned(),
+            kind: STATEMENT_TYPE.to_owned(),
             subject,
             predicate_type: C::TYPE.to_owned(),
             claim,
@@ -122,7 +122,7 @@ impl<C: Claim> Statement<C> {
     /// A claim that is of another type must not pass for this one.
     pub(super) fn check_types(&self) -> Result<(), CanonicalError> {
         for (found, expected) in [
-            (&self.statement_type, STATEMENT_TYPE),
+            (&self.kind, STATEMENT_TYPE),
             (&self.predicate_type, C::TYPE),
         ] {
             if found != expected {

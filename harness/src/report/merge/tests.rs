@@ -87,6 +87,7 @@ fn report(whole: &Plan, shard: Option<Shard>, took: u64) -> Report {
             programs: "p".into(),
         },
         shard,
+        subjects: std::collections::BTreeMap::new(),
     };
     Report::new(info, cells.collect(), boots.collect())
 }
