@@ -63,6 +63,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 
     let artifacts =
         build::build(&build::Options::new(setup::for_vms()?)?).or_exit(ExitCode::Infrastructure)?;
+    let subjects = artifacts.subjects()?;
     let folder = folder("count")?;
     let initramfs = folder.join("guest.cpio");
     let agent = AegisBpf.executable().unwrap_or_default().to_owned();
@@ -103,7 +104,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let report = CountReport {
         schema_version: SCHEMA_VERSION,
         commit: workspace::commit(),
-        subjects: artifacts.subjects()?,
+        subjects,
         agent: AegisBpf.name().to_owned(),
         rules: request.rules,
         processes: request.processes,
