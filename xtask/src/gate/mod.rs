@@ -86,13 +86,12 @@ fn decide(args: &Args) -> Result<ExitCode> {
         }
         None => single::folder("gate")?,
     };
-    let bundle_folder = match &args.bundle {
-        Some(folder) => folder.clone(),
-        None => {
-            let folder = reports.join("bundle");
-            collect::into(&found, &folder, &args.by)?;
-            folder
-        }
+    let bundle_folder = if let Some(folder) = &args.bundle {
+        folder.clone()
+    } else {
+        let folder = reports.join("bundle");
+        collect::into(&found, &folder, &args.by)?;
+        folder
     };
     let bundle = match verify::read(&bundle_folder, &trust)? {
         Ok(bundle) => bundle,
@@ -118,16 +117,9 @@ fn decide(args: &Args) -> Result<ExitCode> {
 
 /// From the page to the bundle: short when it is beside it.
 fn way(reports: &Path, bundle: &Path) -> String {
-    match bundle.strip_prefix(reports) {
-        Ok(beside) => beside.display().to_string(),
-        Err(_) => {
-            let whole = std::path::absolute(bundle);
-            whole
-                .unwrap_or_else(|_| bundle.to_owned())
-                .display()
-                .to_string()
-        }
-    }
+    let beside = bundle.strip_prefix(reports).map(Path::to_owned);
+    let whole = || std::path::absolute(bundle).unwrap_or_else(|_| bundle.to_owned());
+    beside.unwrap_or_else(|_| whole()).display().to_string()
 }
 
 fn write(folder: &Path, decision: &Decision, bundle: &str) -> Result<()> {

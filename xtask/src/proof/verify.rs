@@ -75,18 +75,19 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn text(verified: &Verified) -> String {
-    let mut text = if verified.accepted {
-        "accepted".to_owned()
+    let verdict = if verified.accepted {
+        "accepted"
     } else {
-        "REFUSED".to_owned()
+        "REFUSED"
     };
-    if let Some(root) = &verified.evidence_root {
-        text += &format!(": evidence root {root}");
-    }
-    for why in &verified.refused_because {
-        text += &format!("\n  {why}");
-    }
-    text + "\n"
+    let root = verified.evidence_root;
+    let mut lines = vec![match root {
+        Some(root) => format!("{verdict}: evidence root {root}"),
+        None => verdict.to_owned(),
+    }];
+    let why = verified.refused_because.iter();
+    lines.extend(why.map(|why| format!("  {why}")));
+    lines.join("\n") + "\n"
 }
 
 /// The trust file, or the development one.

@@ -8,8 +8,9 @@ use crate::tree;
 const PROMISED: usize = 6_000;
 /// What there is to read today: more than promised. Lower it with whatever is
 /// cut; it grows only with something that the agent has to do and did not (the
-/// last was the network without BPF LSM).
-const MOST: usize = 12_600;
+/// last were the network without BPF LSM, descriptors held from before a rule,
+/// a canary at an interval and counts for each tenant).
+const MOST: usize = 13_700;
 
 /// Lines of code: neither blank, nor only a comment or an attribute for the
 /// documentation, nor for tests. Braces count, as every counter counts them.

@@ -457,6 +457,8 @@ impl Placer {
                     item.priority = item.priority.or(self.priority());
                     self.item(0, item);
                 }
+                // An id or a status without a text belongs to nothing.
+                None if columns.says_more(&cells) => self.unplaced(line, cells.join(" | ")),
                 // Merged cells: it goes on with the row before.
                 None => {
                     for note in columns.notes(&cells) {

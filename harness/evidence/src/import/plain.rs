@@ -94,6 +94,11 @@ pub(super) fn to_markdown(lines: Vec<Line>) -> Vec<Line> {
             result.push(with(line, String::new()));
         } else {
             let text = bullet(&line.text);
+            // A line right below a table would be taken for a row of it.
+            let below_table = at > 0 && tabbed[at - 1].text.trim_start().starts_with('|');
+            if below_table && !line.text.contains('|') {
+                result.push(with(line, String::new()));
+            }
             // A bullet after text begins a list of its own.
             let begins = text.is_some();
             let after_text = result.last().is_some_and(|last: &Line| {
@@ -128,6 +133,10 @@ fn bullet(line: &str) -> Option<String> {
             indent
         };
         return (!rest.is_empty()).then(|| format!("{indent}- {rest}"));
+    }
+    if text.contains('|') {
+        // A row of a table.
+        return None;
     }
     if mark::sign(first).is_some() && mark::signs(text) == 1 {
         return Some(format!("{indent}- {text}"));

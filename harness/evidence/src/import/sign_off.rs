@@ -73,17 +73,20 @@ pub(super) fn of_line(text: &str, tick: Option<bool>) -> SignOff {
         },
     };
     let role = role.trim_matches(|c: char| c.is_whitespace() || c == '_' || c == ',');
+    // A line to write on is not written on: what stands beside it says whose.
+    let blank = before.contains("__");
+    let role = match (&name, blank) {
+        (Some(beside), true) if before.contains(':') => format!("{role}: {beside}"),
+        _ => role.to_owned(),
+    };
+    let name = name.filter(|_| !blank);
     let signed = match (tick, status) {
         (Some(tick), None) => tick,
         (_, Some(status)) => status == ItemStatus::Pass,
         (None, None) => name.is_some(),
     };
     SignOff {
-        role: if role.is_empty() {
-            text.clone()
-        } else {
-            role.to_owned()
-        },
+        role: if role.is_empty() { text.clone() } else { role },
         name,
         date,
         signed,

@@ -129,6 +129,15 @@ impl Columns {
         })
     }
 
+    /// Whether a row without a text has an id, a status or a priority.
+    pub(super) fn says_more(&self, cells: &[String]) -> bool {
+        let own = [self.id, self.status, self.priority];
+        own.into_iter()
+            .flatten()
+            .filter_map(|at| cells.get(at))
+            .any(|cell| !cell.trim().is_empty())
+    }
+
     /// What the other columns say.
     pub(super) fn notes(&self, cells: &[String]) -> Vec<String> {
         let own = [

@@ -64,6 +64,18 @@ fn tables_with_a_status_column_merged_cells_and_boxes() {
 }
 
 #[test]
+fn what_stands_right_below_a_table_is_no_row_and_no_row_is_lost() {
+    check(
+        "## S\n| # | Item | Status |\n|---|---|---|\n| 1.1 | TLS | ✅ |\n| 1.2 | | ❌ |\nSign-off: Lead ____ Date: ____\n",
+        "# S\nPass TLS\nunsigned Sign-off: Lead / None / None\nunplaced 5: 1.2 |  | ❌",
+    );
+    check(
+        "Item | Status\n--- | ---\nTLS | ✅\n",
+        "# General\nPass TLS",
+    );
+}
+
+#[test]
 fn bullets_under_priorities() {
     check(
         "# Release\n## P0 – must have\n- Signed policies\n- Rollback\n## P1\n- Metrics\n## Nice to have\n- Dark mode\n",
