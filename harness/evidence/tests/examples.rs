@@ -37,10 +37,11 @@ fn each_example_is_go_when_all_is_shown() {
 
 #[test]
 fn each_example_is_no_go_for_each_piece_of_evidence_that_is_not_as_it_must_be() {
-    let spoils: [(&str, fn(&mut Fixture, &str)); 4] = [
+    type Spoil = fn(&mut Fixture, &str);
+    let spoils: [(&str, Spoil); 4] = [
         ("missing", |fixture, name| drop(fixture.pieces.remove(name))),
         ("stale", |fixture, name| {
-            fixture.pieces.get_mut(name).unwrap().made = ago(24 * 91)
+            fixture.pieces.get_mut(name).unwrap().made = ago(24 * 91);
         }),
         ("other-digest", |fixture, name| {
             let piece = fixture.pieces.get_mut(name).unwrap();
@@ -49,7 +50,7 @@ fn each_example_is_no_go_for_each_piece_of_evidence_that_is_not_as_it_must_be() 
             }
         }),
         ("", |fixture, name| {
-            fixture.pieces.get_mut(name).unwrap().bytes = b"{}".to_vec()
+            fixture.pieces.get_mut(name).unwrap().bytes = b"{}".to_vec();
         }),
     ];
     let mut faults = 0;

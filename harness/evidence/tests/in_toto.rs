@@ -54,7 +54,8 @@ fn hex(base64: &str) -> String {
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(base64)
         .unwrap();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    digits.collect::<Vec<_>>().concat()
 }
 
 fn keys(seeds: &[u8]) -> serde_json::Value {

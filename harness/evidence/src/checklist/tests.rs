@@ -39,6 +39,7 @@ fn told(from: &str, to: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_mistake_is_told_with_place_expectation_and_suggestion() {
     let check = |from: &str, to: &str, expected: &[&str]| {
         let told = told(from, to);

@@ -366,8 +366,11 @@ const STYLES: [Style; 8] = [
     }),
 ];
 
-/// What every style can say.
-fn essence(imported: &Imported) -> Vec<(String, Vec<(String, ItemStatus, Option<Priority>)>)> {
+/// Text, status and priority.
+type Said = (String, ItemStatus, Option<Priority>);
+
+/// What every style can say, by area.
+fn essence(imported: &Imported) -> Vec<(String, Vec<Said>)> {
     let item = |item: &ImportedItem| (item.text.clone(), item.status, item.priority);
     let areas = imported.areas.iter();
     areas
