@@ -7,6 +7,7 @@ mod json;
 mod junit;
 mod merge;
 mod summary;
+mod technique;
 
 use std::time::SystemTime;
 
@@ -14,9 +15,11 @@ use chrono::{DateTime, Utc};
 
 pub use figures::{Seconds, Timings, Totals};
 pub use json::{
-    BootReport, CellReport, PlanReport, Report, RunInfo, RunReport, SCHEMA_VERSION, schema,
+    BootReport, BypassReport, CellReport, PlanReport, Report, RunInfo, RunReport, SCHEMA_VERSION,
+    ScenarioReport, schema,
 };
 pub use merge::{MergeError, ShardReport, merge, one_for_each_machine};
+pub use technique::{Answer, AnswerReport, TechniqueReport, columns, counts};
 
 use crate::{
     atomic,

@@ -7,7 +7,10 @@ use std::{
 
 use kernel_matrix::{BootMode, Capability};
 
-use super::{BootReport, CellReport, PlanReport, Report, RunInfo, html, junit, schema, summary};
+use super::{
+    BootReport, BypassReport, CellReport, PlanReport, Report, RunInfo, ScenarioReport, html, junit,
+    schema, summary,
+};
 use crate::{
     cell::{Again, Cell, Group},
     outcome::{FailCode, InfraCode, Outcome, SkipReason},
@@ -74,7 +77,23 @@ pub(super) fn report() -> Report {
         },
         shard: None,
     };
-    Report::new(info, cells.collect(), vec![boot])
+    let scenario = |id: &str, technique: &str, gap: Option<&str>| ScenarioReport {
+        id: id.into(),
+        title: "What is true when it passes".into(),
+        suite: "bypass".into(),
+        operations: vec!["file read".into()],
+        modes: vec!["enforce".into()],
+        bypass: Some(BypassReport {
+            technique: technique.into(),
+            reference: "man 2 open".into(),
+            gap: gap.map(Into::into),
+        }),
+    };
+    let catalogue = vec![
+        scenario("open-denied", "asking nicely", Some("nobody can say no")),
+        scenario("exec-denied", "another way", None),
+    ];
+    Report::new(info, cells.collect(), vec![boot], catalogue)
 }
 
 #[test]
@@ -119,6 +138,12 @@ fn the_summary_is_read_at_a_glance() {
     | exec-denied | ❌ | ⚠️ |  |
 
     ✅ passed ❌ failed ➖ skipped ⚠️ infrastructure ❔ not run
+
+    | ways round a rule | techniques | blocked | the rest |
+    | --- | --: | --: | --- |
+    | 6.12 aegisbpf | 2 | 0 of 1 | 1 open, 1 not judged |
+
+    - known gap: asking nicely: nobody can say no
 
     - **not-denied** `6.12/bpf-lsm/exec-denied/aegisbpf`: &lt;b>a\|b&lt;/b> was allowed
       `cargo xtask repro 6.12/bpf-lsm/exec-denied/aegisbpf`
@@ -175,6 +200,7 @@ fn the_page_holds_every_cell_with_its_logs_and_nothing_from_elsewhere() {
         assert!(page.contains(&format!("id=\"{anchor}\"")), "{anchor}");
         assert!(page.contains(&format!("console of {}", cell.id())));
     }
+    assert!(page.contains("known gap: nobody can say no"));
     assert!(page.contains("list-bpf-links"));
     assert!(!page.contains("<b>a|b</b>"), "what is quoted is no markup");
     for foreign in ["http:", "https:", "src=", "@import", "url("] {

@@ -11,7 +11,7 @@ use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType, socket_with,
 };
 
-use super::{broken, raw, verdict};
+use super::{broken, datagram, raw, verdict};
 
 /// Of linux/socket.h; rustix has no name for it.
 const MSG_FASTOPEN: u32 = 0x2000_0000;
@@ -31,12 +31,31 @@ pub(super) fn socket(transport: Transport, address: SocketAddr) -> Result<OwnedF
         .map_err(|error| broken(&format!("make a socket: {error}")))
 }
 
-pub(super) fn send(address: SocketAddr, by: SendWay) -> Verdict {
-    let transport = match by {
-        SendWay::FastOpen => Transport::Tcp,
-        SendWay::Sendto | SendWay::Sendmsg | SendWay::Sendmmsg => Transport::Udp,
+/// As [`socket`], for Multipath TCP.
+pub(super) fn multipath_socket(address: SocketAddr) -> Result<OwnedFd, Verdict> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
     };
-    let socket = match socket(transport, address) {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let protocol = Some(rustix::net::ipproto::MPTCP);
+    socket_with(family, SocketType::STREAM, flags, protocol)
+        .map_err(|error| broken(&format!("make a socket for Multipath TCP: {error}")))
+}
+
+pub(super) fn send(address: SocketAddr, by: SendWay) -> Verdict {
+    let made = match by {
+        SendWay::FastOpen => socket(Transport::Tcp, address),
+        SendWay::OtherFamily => {
+            let any = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0));
+            socket(Transport::Udp, any)
+        }
+        SendWay::Unspecified | SendWay::Raw | SendWay::Packet => {
+            return datagram::send(address, by);
+        }
+        SendWay::Sendto | SendWay::Sendmsg | SendWay::Sendmmsg => socket(Transport::Udp, address),
+    };
+    let socket = match made {
         Ok(socket) => socket,
         Err(broken) => return broken,
     };
@@ -51,7 +70,8 @@ pub(super) fn send(address: SocketAddr, by: SendWay) -> Verdict {
         .map(drop)
     };
     match by {
-        SendWay::Sendto => verdict(rustix::net::sendto(
+        SendWay::Unspecified | SendWay::Raw | SendWay::Packet => broken("made by hand"),
+        SendWay::Sendto | SendWay::OtherFamily => verdict(rustix::net::sendto(
             &socket,
             b"x",
             SendFlags::empty(),

@@ -88,7 +88,7 @@ fn report(whole: &Plan, shard: Option<Shard>, took: u64) -> Report {
         },
         shard,
     };
-    Report::new(info, cells.collect(), boots.collect())
+    Report::new(info, cells.collect(), boots.collect(), Vec::new())
 }
 
 /// As JSON, without what the clock says.
