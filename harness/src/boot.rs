@@ -193,6 +193,7 @@ pub fn check_facts(facts: &Facts, expected: &BTreeSet<Capability>) -> Result<(),
         has(Capability::IoUring, Feature::IoUring),
         has(Capability::Overlay, Feature::Overlay),
         has(Capability::RamDisk, Feature::RamDisk),
+        has(Capability::MultipathTcp, Feature::MultipathTcp),
     ] {
         let wanted = expected.contains(&capability);
         if wanted != found {

@@ -28,11 +28,13 @@ pub enum Capability {
     Overlay,
     /// There are block devices in memory.
     RamDisk,
+    /// Sockets of Multipath TCP can be made.
+    MultipathTcp,
 }
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Bpf,
         Self::Btf,
         Self::BpfLsm,
@@ -42,6 +44,7 @@ impl Capability {
         Self::IoUring,
         Self::Overlay,
         Self::RamDisk,
+        Self::MultipathTcp,
     ];
 
     /// The name in files and on the command line.
@@ -56,6 +59,7 @@ impl Capability {
             Self::IoUring => "io-uring",
             Self::Overlay => "overlay",
             Self::RamDisk => "ram-disk",
+            Self::MultipathTcp => "multipath-tcp",
         }
     }
 
@@ -68,14 +72,19 @@ impl Capability {
             | Self::SleepableLsm
             | Self::ImaFileHash
             | Self::UsernsCreate => true,
-            Self::IoUring | Self::Overlay | Self::RamDisk => false,
+            Self::IoUring | Self::Overlay | Self::RamDisk | Self::MultipathTcp => false,
         }
     }
 
     /// Whether it is about LSM programs, and so is gone where they do not run.
     pub const fn is_of_lsm_programs(self) -> bool {
         match self {
-            Self::Bpf | Self::Btf | Self::IoUring | Self::Overlay | Self::RamDisk => false,
+            Self::Bpf
+            | Self::Btf
+            | Self::IoUring
+            | Self::Overlay
+            | Self::RamDisk
+            | Self::MultipathTcp => false,
             Self::BpfLsm | Self::SleepableLsm | Self::ImaFileHash | Self::UsernsCreate => true,
         }
     }

@@ -10,7 +10,7 @@ use crate::{capability::Capability, series::Series};
 
 /// Raised whenever [`capabilities`] gives another answer for the same kernel:
 /// what was found out before is asked again then.
-pub const REVISION: u32 = 2;
+pub const REVISION: u32 = 4;
 
 /// The first bytes of type information, little-endian.
 const BTF_MAGIC: [u8; 2] = [0x9f, 0xeb];
@@ -80,6 +80,7 @@ pub fn capabilities(vmlinux: &[u8]) -> Result<BTreeSet<Capability>, InspectError
             Capability::IoUring => has("io_uring_setup"),
             Capability::Overlay => has("ovl_fill_super"),
             Capability::RamDisk => has("brd_init"),
+            Capability::MultipathTcp => has("mptcp_init_sock"),
         })
         .collect())
 }

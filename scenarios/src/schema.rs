@@ -118,6 +118,8 @@ pub enum Requirement {
     Overlay,
     /// There is a block device in memory.
     RamDisk,
+    /// Sockets of Multipath TCP can be made.
+    MultipathTcp,
 }
 
 /// A mode of the agent.

@@ -114,6 +114,8 @@ pub enum Feature {
     Overlay,
     /// There is a `/dev/ram0`.
     RamDisk,
+    /// Sockets of Multipath TCP.
+    MultipathTcp,
 }
 
 /// An output of a process.

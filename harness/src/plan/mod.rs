@@ -189,6 +189,7 @@ fn capability(requirement: Requirement) -> Capability {
         Requirement::IoUring => Capability::IoUring,
         Requirement::Overlay => Capability::Overlay,
         Requirement::RamDisk => Capability::RamDisk,
+        Requirement::MultipathTcp => Capability::MultipathTcp,
     }
 }
 

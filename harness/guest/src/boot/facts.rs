@@ -40,6 +40,10 @@ fn features() -> BTreeSet<Feature> {
         (Feature::IoUring, io_uring::IoUring::new(1).is_ok()),
         (Feature::Overlay, has_file_system(&file_systems, "overlay")),
         (Feature::RamDisk, Path::new("/dev/ram0").exists()),
+        (
+            Feature::MultipathTcp,
+            Path::new("/proc/sys/net/mptcp").exists(),
+        ),
     ]
     .into_iter()
     .filter_map(|(feature, found)| found.then_some(feature))
