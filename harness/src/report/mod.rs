@@ -7,6 +7,7 @@ mod json;
 mod junit;
 mod merge;
 mod summary;
+mod support;
 mod technique;
 
 use std::time::SystemTime;
@@ -19,6 +20,7 @@ pub use json::{
     ScenarioReport, schema,
 };
 pub use merge::{MergeError, ShardReport, merge, one_for_each_machine};
+pub use support::support;
 pub use technique::{Answer, AnswerReport, TechniqueReport, columns, counts};
 
 use crate::{

@@ -90,6 +90,7 @@ pub(crate) fn capable_vmlinux() -> Vec<u8> {
         "io_uring_setup",
         "ovl_fill_super",
         "brd_init",
+        "mptcp_init_sock",
     ])
 }
 

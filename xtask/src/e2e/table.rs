@@ -85,6 +85,8 @@ fn column_width(kernel: &str, modes: &[&str]) -> usize {
     (modes.len() * 2).saturating_sub(1).max(kernel.len())
 }
 
+const TITLE: &str = "ways round a rule";
+
 /// Ways round a rule by kernels and agents; nothing where none was tried.
 pub(super) fn techniques(all: &[TechniqueReport]) -> String {
     let columns = columns(all);
@@ -92,8 +94,8 @@ pub(super) fn techniques(all: &[TechniqueReport]) -> String {
         return String::new();
     }
     let width = all.iter().map(|one| one.technique.chars().count()).max();
-    let width = width.unwrap_or(0);
-    let mut text = format!("{:width$}", "ways round a rule");
+    let width = width.unwrap_or(0).max(TITLE.len());
+    let mut text = format!("{TITLE:width$}");
     let several = columns.iter().any(|(_, agent)| *agent != columns[0].1);
     let heads: Vec<String> = columns
         .iter()
