@@ -191,6 +191,7 @@ pub fn check_facts(facts: &Facts, expected: &BTreeSet<Capability>) -> Result<(),
         has(Capability::ImaFileHash, Feature::ImaFileHash),
         has(Capability::UsernsCreate, Feature::UsernsCreate),
         has(Capability::IoUring, Feature::IoUring),
+        has(Capability::Mptcp, Feature::Mptcp),
         has(Capability::Overlay, Feature::Overlay),
         has(Capability::RamDisk, Feature::RamDisk),
     ] {

@@ -24,6 +24,8 @@ pub enum Capability {
     UsernsCreate,
     /// Things can be asked for through io_uring (5.1).
     IoUring,
+    /// TCP connections can be made over several paths (5.6, MPTCP).
+    Mptcp,
     /// Overlays can be mounted.
     Overlay,
     /// There are block devices in memory.
@@ -32,7 +34,7 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Bpf,
         Self::Btf,
         Self::BpfLsm,
@@ -40,6 +42,7 @@ impl Capability {
         Self::ImaFileHash,
         Self::UsernsCreate,
         Self::IoUring,
+        Self::Mptcp,
         Self::Overlay,
         Self::RamDisk,
     ];
@@ -54,6 +57,7 @@ impl Capability {
             Self::ImaFileHash => "ima-file-hash",
             Self::UsernsCreate => "userns-create",
             Self::IoUring => "io-uring",
+            Self::Mptcp => "mptcp",
             Self::Overlay => "overlay",
             Self::RamDisk => "ram-disk",
         }
@@ -68,14 +72,16 @@ impl Capability {
             | Self::SleepableLsm
             | Self::ImaFileHash
             | Self::UsernsCreate => true,
-            Self::IoUring | Self::Overlay | Self::RamDisk => false,
+            Self::IoUring | Self::Mptcp | Self::Overlay | Self::RamDisk => false,
         }
     }
 
     /// Whether it is about LSM programs, and so is gone where they do not run.
     pub const fn is_of_lsm_programs(self) -> bool {
         match self {
-            Self::Bpf | Self::Btf | Self::IoUring | Self::Overlay | Self::RamDisk => false,
+            Self::Bpf | Self::Btf | Self::IoUring | Self::Mptcp | Self::Overlay | Self::RamDisk => {
+                false
+            }
             Self::BpfLsm | Self::SleepableLsm | Self::ImaFileHash | Self::UsernsCreate => true,
         }
     }

@@ -10,7 +10,7 @@ use crate::{capability::Capability, series::Series};
 
 /// Raised whenever [`capabilities`] gives another answer for the same kernel:
 /// what was found out before is asked again then.
-pub const REVISION: u32 = 2;
+pub const REVISION: u32 = 3;
 
 /// The first bytes of type information, little-endian.
 const BTF_MAGIC: [u8; 2] = [0x9f, 0xeb];
@@ -78,6 +78,7 @@ pub fn capabilities(vmlinux: &[u8]) -> Result<BTreeSet<Capability>, InspectError
             Capability::UsernsCreate => has("bpf_lsm_userns_create"),
             // A module's functions are in type information of its own.
             Capability::IoUring => has("io_uring_setup"),
+            Capability::Mptcp => has("mptcp_sendmsg"),
             Capability::Overlay => has("ovl_fill_super"),
             Capability::RamDisk => has("brd_init"),
         })

@@ -98,6 +98,8 @@ pub enum Requirement {
     UsernsCreate,
     /// Things can be asked for through io_uring.
     IoUring,
+    /// TCP connections can be made over several paths.
+    Mptcp,
     /// Overlays can be mounted.
     Overlay,
     /// There is a block device in memory.

@@ -110,6 +110,8 @@ pub enum Feature {
     UsernsCreate,
     /// `io_uring_setup(2)` exists.
     IoUring,
+    /// There are sockets of MPTCP.
+    Mptcp,
     /// `/proc/filesystems` has overlay.
     Overlay,
     /// There is a `/dev/ram0`.

@@ -187,6 +187,7 @@ fn capability(requirement: Requirement) -> Capability {
         Requirement::ImaFileHash => Capability::ImaFileHash,
         Requirement::UsernsCreate => Capability::UsernsCreate,
         Requirement::IoUring => Capability::IoUring,
+        Requirement::Mptcp => Capability::Mptcp,
         Requirement::Overlay => Capability::Overlay,
         Requirement::RamDisk => Capability::RamDisk,
     }

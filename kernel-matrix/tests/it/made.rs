@@ -88,6 +88,7 @@ pub(crate) fn capable_vmlinux() -> Vec<u8> {
         "ima_file_hash",
         "bpf_lsm_userns_create",
         "io_uring_setup",
+        "mptcp_sendmsg",
         "ovl_fill_super",
         "brd_init",
     ])

@@ -8,6 +8,7 @@ use std::{
 };
 
 use harness_proto::{Facts, Feature};
+use rustix::net::{AddressFamily, SocketType, ipproto, socket};
 
 use crate::bpf;
 
@@ -38,6 +39,7 @@ fn features() -> BTreeSet<Feature> {
         ),
         (Feature::UsernsCreate, has(&["bpf_lsm_userns_create"])),
         (Feature::IoUring, io_uring::IoUring::new(1).is_ok()),
+        (Feature::Mptcp, has_mptcp()),
         (Feature::Overlay, has_file_system(&file_systems, "overlay")),
         (Feature::RamDisk, Path::new("/dev/ram0").exists()),
     ]
@@ -49,6 +51,15 @@ fn features() -> BTreeSet<Feature> {
 /// Whether the type information has such a name, as a whole.
 fn names_function(types: &[u8], name: &str) -> bool {
     memchr::memmem::find(types, format!("\0{name}\0").as_bytes()).is_some()
+}
+
+fn has_mptcp() -> bool {
+    socket(
+        AddressFamily::INET,
+        SocketType::STREAM,
+        Some(ipproto::MPTCP),
+    )
+    .is_ok()
 }
 
 fn has_file_system(list: &str, name: &str) -> bool {

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 
-use super::socket::socket;
+use super::socket::{mptcp_socket, socket};
 use super::{broken, ring, verdict};
 
 /// Peers are on the same machine: one that does not answer by then never
@@ -17,12 +17,16 @@ use super::{broken, ring, verdict};
 const LIMIT_SECONDS: i64 = 3;
 
 pub(super) fn connect(transport: Transport, address: SocketAddr, by: SocketWay) -> Verdict {
-    let socket = match socket(transport, address) {
+    let made = match by {
+        SocketWay::Mptcp => mptcp_socket(address),
+        SocketWay::Connect | SocketWay::IoUring => socket(transport, address),
+    };
+    let socket = match made {
         Ok(socket) => socket,
         Err(broken) => return broken,
     };
     let connected = match by {
-        SocketWay::Connect => rustix::net::connect(&socket, &address),
+        SocketWay::Connect | SocketWay::Mptcp => rustix::net::connect(&socket, &address),
         SocketWay::IoUring => match ring::connect(socket.as_fd(), &address.into()) {
             Ok(result) => result.map(drop),
             Err(error) => return ring::unavailable(&error),

@@ -8,7 +8,8 @@ use harness_proto::Verdict;
 use harness_proto::probe::{SendWay, Transport};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType, socket_with,
+    AddressFamily, Protocol, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType, ipproto,
+    socket_with,
 };
 
 use super::{broken, raw, verdict};
@@ -18,16 +19,29 @@ const MSG_FASTOPEN: u32 = 0x2000_0000;
 
 /// One that never blocks, of the address's family.
 pub(super) fn socket(transport: Transport, address: SocketAddr) -> Result<OwnedFd, Verdict> {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
     let kind = match transport {
         Transport::Tcp => SocketType::STREAM,
         Transport::Udp => SocketType::DGRAM,
     };
+    of_kind(kind, None, address)
+}
+
+/// The same for TCP over several paths.
+pub(super) fn mptcp_socket(address: SocketAddr) -> Result<OwnedFd, Verdict> {
+    of_kind(SocketType::STREAM, Some(ipproto::MPTCP), address)
+}
+
+fn of_kind(
+    kind: SocketType,
+    protocol: Option<Protocol>,
+    address: SocketAddr,
+) -> Result<OwnedFd, Verdict> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    socket_with(family, kind, flags, None)
+    socket_with(family, kind, flags, protocol)
         .map_err(|error| broken(&format!("make a socket: {error}")))
 }
 

@@ -22,6 +22,8 @@ pub enum SocketWay {
     Connect,
     /// `IORING_OP_CONNECT`.
     IoUring,
+    /// `connect(2)` on a socket of MPTCP, which a TCP listener answers.
+    Mptcp,
 }
 
 /// By which calls [`super::Probe::Send`] sends.
