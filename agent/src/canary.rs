@@ -8,7 +8,7 @@ mod attempts;
 use std::{
     fs,
     io::{self, Write as _},
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
@@ -20,7 +20,10 @@ use thiserror::Error;
 
 use crate::{
     image::Modes,
-    kernel::{counters::Counters, hooks::Needs},
+    kernel::{
+        counters::Counters,
+        hooks::{Attachment, Needs},
+    },
     paths,
     resolve::{ResolveError, Resolver},
 };
@@ -38,6 +41,8 @@ const CONTENT_NAME: &str = "canary-content";
 const PLACE_NAME: &str = "canary-place";
 /// The peer: TEST-NET-1, which RFC 5737 keeps for documentation.
 pub const PEER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+/// The same by IPv6: RFC 3849.
+const PEER_IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 /// The local address: loopback, and nobody's.
 const LOCAL: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 254);
 /// Name of the task that tries what has no object.
@@ -65,7 +70,7 @@ pub struct CanaryObjects {
     /// SHA-256 of another.
     pub content: [u8; 32],
     /// Addresses that nobody else uses.
-    pub addresses: [[u8; 16]; 2],
+    pub addresses: [[u8; 16]; 3],
 }
 
 /// Why the canary does not show that the mode holds.
@@ -150,7 +155,8 @@ pub fn names_only() -> CanaryObjects {
         held: Key::default(),
         program: Key::default(),
         content: Sha256::digest(BY_CONTENT).into(),
-        addresses: [PEER, LOCAL].map(|address| address.to_ipv6_mapped().octets()),
+        addresses: [PEER.to_ipv6_mapped(), LOCAL.to_ipv6_mapped(), PEER_IPV6]
+            .map(|address| address.octets()),
     }
 }
 
@@ -184,18 +190,35 @@ fn file(name: &str, content: &str, mode: u32) -> Result<(), CanaryError> {
     made.write_all(content.as_bytes()).map_err(error)
 }
 
+/// How it tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Usual,
+    /// With the program that only its content gives away.
+    Content,
+    /// With a socket of that family.
+    Ipv6,
+}
+
 /// Try every operation that the policy speaks of.
 pub fn run(modes: &Modes, needs: &Needs) -> Result<(), CanaryError> {
     let exec = needs.operations.of(Domain::Exec);
     let by_content = exec.iter().filter(|_| needs.contents);
-    let tries = needs.operations.iter().map(|one| (one, EXEC_NAME));
-    for (operation, program) in tries.chain(by_content.map(|one| (one, CONTENT_NAME))) {
+    let by_content = by_content.map(|one| (one, Way::Content));
+    // Elsewhere both families ask the same hook.
+    let network = needs.operations.of(Domain::Network);
+    let by_ipv6 = network
+        .iter()
+        .filter(|_| needs.attachment == Attachment::Cgroup);
+    let by_ipv6 = by_ipv6.map(|one| (one, Way::Ipv6));
+    let tries = needs.operations.iter().map(|one| (one, Way::Usual));
+    for (operation, way) in tries.chain(by_content).chain(by_ipv6) {
         let mode = modes.of(operation.domain());
         if mode == Mode::Off {
             continue;
         }
         let before = Counters::read()?;
-        let Some(tried) = attempts::attempt(operation, program) else {
+        let Some(tried) = attempts::attempt(operation, way) else {
             continue;
         };
         let after = Counters::read()?;
@@ -205,7 +228,7 @@ pub fn run(modes: &Modes, needs: &Needs) -> Result<(), CanaryError> {
             Mode::Audit | Mode::Off => after.audits > before.audits,
         };
         match (mode, denied, seen) {
-            (_, false, false) if program == CONTENT_NAME => {
+            (_, false, false) if way == Way::Content => {
                 return Err(CanaryError::NoDigest { operation });
             }
             (Mode::Enforce, false, _) => {

@@ -227,8 +227,7 @@ pub const fn verdict_name(effect: u8) -> &'static str {
 /// The state in which a domain was when it decided. The effect of a rule that
 /// audits is the same in each; then it is that of `now`.
 pub const fn mode_name(mechanism: Mechanism, effect: u8, now: Mode) -> &'static str {
-    match mechanism {
-        Mechanism::Tracepoints => "fallback",
+    match effect {
         _ if effect == Effect::WouldDeny as u8 => state(Mode::Audit, mechanism),
         _ if effect == Effect::Audit as u8 => state(now, mechanism),
         _ => "enforce",

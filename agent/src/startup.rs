@@ -28,7 +28,10 @@ use crate::{
         programs::{Attached, Mechanism, Programs, ProgramsError, attached, own_folder},
         tracepoints::Tracepoints,
     },
-    policy::{self, Action, FileObject, Policy, Target, model},
+    policy::{
+        self, Action, FileObject, Policy, Target,
+        model::{self, Protocol},
+    },
     resolve::{ResolveError, Resolver},
 };
 
@@ -66,6 +69,9 @@ pub enum StartError {
         /// Rules, each with what it needs it for.
         rules: Vec<(String, &'static str)>,
     },
+    /// Less was asked for than is possible.
+    #[error("BPF LSM is active: every domain can be enforced, so leave `--degrade` out")]
+    NothingToDegrade,
     /// Neither enforce nor audit is possible.
     #[error("{problem}; nothing was attached, and rules {} are neither enforced nor audited", rules.join(", "))]
     NoBpf {
@@ -125,6 +131,7 @@ impl StartError {
                 | ProgramsError::NoContent
                 | ProgramsError::NoCgroup,
             ) => ExitCode::CannotEnforce,
+            Self::NothingToDegrade => ExitCode::Usage,
             Self::Programs(ProgramsError::Verifier { .. }) => ExitCode::VerifierRefused,
             Self::Programs(_) | Self::Maps(_) | Self::Io { .. } => ExitCode::Internal,
         }
@@ -252,6 +259,7 @@ impl Enforcer {
             })?;
         let obstacle = facts::lsm().err();
         let mechanism = match (&obstacle, mode) {
+            (None, _) if degrade != Degrade::default() => return Err(StartError::NothingToDegrade),
             (None, _) => Mechanism::Lsm,
             // The programs that can deny need the kernel's types, too.
             (Some(_), Mode::Enforce) if facts::has_btf() => Mechanism::Cgroup,
@@ -460,11 +468,27 @@ fn only_by_lsm(rule: &model::Rule, degrade: Degrade) -> Option<&'static str> {
         Target::Network { .. } if rule.action == Action::Kill => {
             Some("kill: no program on a cgroup can do that")
         }
+        // It connects in the same call, and only that is asked about.
+        Target::Network {
+            operations,
+            protocol,
+            ..
+        } if operations.has(Operation::Send)
+            && !operations.has(Operation::Connect)
+            && *protocol != Some(Protocol::Udp) =>
+        {
+            Some("send by TCP Fast Open: write `protocol: udp`, or name `connect` as well")
+        }
         Target::Network { .. } => None,
-        Target::File { .. } if degrade.allows(Domain::File) => None,
-        Target::Exec(_) if degrade.allows(Domain::Exec) => None,
-        Target::File { .. } => Some("file: `--degrade file=audit` reports it instead"),
-        Target::Exec(_) => Some("exec: `--degrade exec=audit` reports it instead"),
+        Target::File { .. } | Target::Exec(_) => {
+            let lost = |domain| rule.target.speaks_of(domain) && !degrade.allows(domain);
+            match (lost(Domain::File), lost(Domain::Exec)) {
+                (false, false) => None,
+                (true, false) => Some("file: `--degrade file=audit` reports it instead"),
+                (false, true) => Some("exec: `--degrade exec=audit` reports it instead"),
+                (true, true) => Some("file, exec: `--degrade file,exec=audit` reports it instead"),
+            }
+        }
         Target::Kernel { .. } => Some("kernel"),
     }
 }

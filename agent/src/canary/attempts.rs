@@ -6,7 +6,7 @@ use std::{
     ffi::CString,
     fs::{self, File, OpenOptions, Permissions},
     io,
-    net::UdpSocket,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
     os::unix::{
         ffi::OsStrExt as _,
         fs::{FileExt as _, PermissionsExt as _},
@@ -22,7 +22,9 @@ use rustix::{
     net::{AddressFamily, SocketType, bind, listen, socket},
 };
 
-use super::{COMMAND, HELD_NAME, LOCAL, OPEN_NAME, PEER, PLACE_NAME};
+use super::{
+    COMMAND, CONTENT_NAME, EXEC_NAME, HELD_NAME, LOCAL, OPEN_NAME, PEER, PEER_IPV6, PLACE_NAME, Way,
+};
 use crate::paths;
 
 /// The discard port.
@@ -35,9 +37,22 @@ fn state(name: &str) -> PathBuf {
     Path::new(paths::STATE).join(name)
 }
 
-/// Try it, or `None` when it cannot be tried here without harm. `program` is
-/// what is executed.
-pub(super) fn attempt(operation: Operation, program: &str) -> Option<io::Result<()>> {
+/// Try it, or `None` when it cannot be tried here, or not without harm.
+pub(super) fn attempt(operation: Operation, way: Way) -> Option<io::Result<()>> {
+    let program = match way {
+        Way::Content => CONTENT_NAME,
+        Way::Usual | Way::Ipv6 => EXEC_NAME,
+    };
+    let (any, peer, local): (IpAddr, IpAddr, IpAddr) = match way {
+        Way::Ipv6 if !has_ipv6() => return None,
+        Way::Ipv6 => (
+            Ipv6Addr::UNSPECIFIED.into(),
+            PEER_IPV6.into(),
+            LOCAL.to_ipv6_mapped().into(),
+        ),
+        Way::Usual | Way::Content => (Ipv4Addr::UNSPECIFIED.into(), PEER.into(), LOCAL.into()),
+    };
+    let udp = || UdpSocket::bind((any, 0));
     let file = state(OPEN_NAME);
     let place = state(PLACE_NAME);
     Some(match operation {
@@ -70,11 +85,11 @@ pub(super) fn attempt(operation: Operation, program: &str) -> Option<io::Result<
         Operation::MmapExec => {
             File::open(state(program)).and_then(|program| map_executable(&program))
         }
-        Operation::Connect => udp().and_then(|socket| socket.connect((PEER, PORT))),
+        Operation::Connect => udp().and_then(|socket| socket.connect((peer, PORT))),
         // Nothing is sent: there is nothing to send to without a route, and
         // with one the discard port of nobody takes it.
-        Operation::Send => udp().and_then(|socket| socket.send_to(&[], (PEER, PORT)).map(drop)),
-        Operation::Bind => UdpSocket::bind((LOCAL, 0)).map(drop),
+        Operation::Send => udp().and_then(|socket| socket.send_to(&[], (peer, PORT)).map(drop)),
+        Operation::Bind => UdpSocket::bind((local, 0)).map(drop),
         Operation::Listen => listen_locally(),
         Operation::Ptrace
         | Operation::ModuleLoad
@@ -99,8 +114,9 @@ fn truncate(file: &Path) -> io::Result<()> {
     }
 }
 
-fn udp() -> io::Result<UdpSocket> {
-    UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))
+/// Whether the kernel has sockets of that family.
+fn has_ipv6() -> bool {
+    socket(AddressFamily::INET6, SocketType::DGRAM, None).is_ok()
 }
 
 fn map_executable(program: &File) -> io::Result<()> {

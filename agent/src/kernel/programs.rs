@@ -15,6 +15,7 @@ use aya::{
         links::{FdLink, LinkError, PinnedLink},
     },
 };
+use rustix::fs::fstat;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -38,6 +39,9 @@ const OBJECT: &[u8] = aya::include_bytes_aligned!(env!("AEGISBPF_BPF_OBJECT"));
 /// how many there can be at a time: one for each thread that opens a file.
 const IN_FLIGHT: &str = "IN_FLIGHT";
 const IN_FLIGHT_CALLS: u32 = 16 * 1024;
+
+/// The kernel's number of the cgroup that holds all others.
+const ROOT_CGROUP: u64 = 1;
 
 /// How the programs see what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +97,10 @@ pub enum ProgramsError {
     )]
     NoContent,
     /// Nothing to attach to.
-    #[error("{}", ResolveError::NoCgroups)]
+    #[error(
+        "the root of the cgroup v2 hierarchy is not mounted here, or is hidden by a cgroup namespace: {}",
+        ResolveError::NoCgroups
+    )]
     NoCgroup,
     /// The verifier refused a program.
     #[error("the verifier refused program {program}: {source}\n{log}")]
@@ -379,12 +386,12 @@ fn cgroup_root() -> Result<File, ProgramsError> {
         what: "cannot read the mount table".into(),
         source,
     })?);
-    let root = mounts.into_iter().find(|mount| mount.kind == "cgroup2");
-    let root = root.ok_or(ProgramsError::NoCgroup)?.point;
-    File::open(&root).map_err(|source| ProgramsError::Io {
-        what: format!("cannot open {}", root.display()),
-        source,
-    })
+    let hierarchies = mounts.iter().filter(|mount| mount.kind == "cgroup2");
+    // A cgroup namespace, or a bind mount, shows a part for the whole.
+    hierarchies
+        .filter_map(|mount| File::open(&mount.point).ok())
+        .find(|folder| fstat(folder).is_ok_and(|status| status.st_ino == ROOT_CGROUP))
+        .ok_or(ProgramsError::NoCgroup)
 }
 
 fn read_btf() -> Result<Vec<u8>, ProgramsError> {
