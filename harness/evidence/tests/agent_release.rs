@@ -341,6 +341,24 @@ fn each_other_report_altered_is_no_go() {
 }
 
 #[test]
+fn a_cell_of_another_boot_mode_or_agent_stands_for_nothing() {
+    let good = Fixture::good(TEXT);
+    for (field, value) in [("boot_mode", "no-btf"), ("agent", "null")] {
+        let mut spoilt = good.clone();
+        let piece = piece(&mut spoilt.pieces, "cells");
+        let mut report: Value = serde_json::from_slice(&piece.bytes).unwrap();
+        for cell in report["cells"].as_array_mut().unwrap() {
+            if cell["scenario"] == "denials-accounted" {
+                cell[field] = json!(value);
+            }
+        }
+        piece.bytes = report.to_string().into_bytes();
+        let items = BTreeSet::from(["nothing-lost-silently"]);
+        expect(&spoilt, field, &items, "cells", "inconclusive");
+    }
+}
+
+#[test]
 fn uncommitted_sources_are_never_released() {
     let mut fixture = Fixture::good(TEXT);
     let dirty: evidence::Identity = format!("git:{}-dirty", fixture::COMMIT).parse().unwrap();

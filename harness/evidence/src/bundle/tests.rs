@@ -1,5 +1,10 @@
-use super::{Previous, folder, manifest::Manifest, verify};
-use crate::{collect, digest::Digest, sign::SecretKey, trust::Trust};
+use super::{Entry, Files, Previous, folder, manifest::Manifest, verify, verify::subjects};
+use crate::{
+    canonical, collect,
+    digest::Digest,
+    sign::{BundleClaim, Envelope, SecretKey, Statement},
+    trust::Trust,
+};
 
 fn key() -> SecretKey {
     SecretKey::from_seed([1; 32])
@@ -42,6 +47,63 @@ fn a_bundle_names_the_one_before_unless_it_is_the_first() {
     check(1, Some(Digest::of(b"before")), true);
     check(1, None, false);
     check(0, Some(Digest::of(b"before")), false);
+}
+
+/// The files of a manifest, with the statement signed by these.
+fn signed_by(manifest: &Manifest, keys: &[&SecretKey]) -> Files {
+    let root = Digest::of(&canonical::write(manifest).unwrap());
+    let claim = BundleClaim {
+        checklist: manifest.checklist,
+        collected: manifest.collected,
+        sequence: manifest.sequence,
+    };
+    let statement = Statement::new(subjects(manifest, root), claim);
+    let envelope = Envelope::seal(&statement, keys).unwrap();
+    folder::files_of(manifest, &[b"checklist".to_vec()], &envelope).unwrap()
+}
+
+#[test]
+fn only_a_collector_can_sign_a_collection_and_nobody_is_nobody() {
+    let other = SecretKey::from_seed([2; 32]);
+    let text = format!(
+        "version = 1\n[[key]]\nname = \"c\"\nroles = [\"collector\"]\npublic = \"{}\"\n\
+         [[key]]\nname = \"r\"\nroles = [\"release\"]\npublic = \"{}\"\n",
+        key().public(),
+        other.public()
+    );
+    let trust = Trust::parse("trust.toml", &text).unwrap();
+    let check = |keys: &[&SecretKey], refusal: &str| {
+        let result = verify(&signed_by(&manifest(0, None), keys), &trust);
+        let found = result.map_or_else(|refusal| refusal.to_string(), |_| String::new());
+        assert_eq!(found, refusal);
+    };
+    check(&[&key()], "");
+    check(
+        &[&other],
+        "statement.json: r does not have the role `collector`",
+    );
+    check(
+        &[&key(), &other],
+        "statement.json: r does not have the role `collector`",
+    );
+    check(&[&key(), &key()], "statement.json: c signed twice");
+    check(&[], "statement.json: nobody signed it");
+}
+
+#[test]
+fn a_length_that_is_not_that_of_the_content_is_refused() {
+    let mut manifest = manifest(0, None);
+    let entry = Entry {
+        digest: Digest::of(b"checklist"),
+        bytes: 9,
+        made: manifest.collected,
+        about: std::collections::BTreeMap::new(),
+    };
+    manifest.evidence.insert("e".into(), entry);
+    assert!(verify(&signed_by(&manifest, &[&key()]), &trust()).is_ok());
+    manifest.evidence.get_mut("e").unwrap().bytes = 10;
+    let refusal = verify(&signed_by(&manifest, &[&key()]), &trust()).unwrap_err();
+    assert!(refusal.to_string().contains("another length"), "{refusal}");
 }
 
 #[test]

@@ -351,6 +351,11 @@ fn evidence_that_does_not_show_it_is_no_go_with_the_cause() {
     );
     check(
         "drill",
+        attested("release", restored, &image(), 2),
+        &["untrusted"],
+    );
+    check(
+        "drill",
         attested("operations", restored, &image(), 9),
         &["untrusted"],
     );
