@@ -21,8 +21,17 @@ pub(super) fn to_markdown(lines: Vec<Line>) -> Vec<Line> {
     }
     let mut writer = Writer::default();
     let mut fenced = false;
-    for line in &lines {
+    for (at, line) in lines.iter().enumerate() {
         writer.number = line.number;
+        writer.goes_on = lines.get(at + 1).is_some_and(|next| goes_on(&next.text));
+        writer.closed = HIDDEN
+            .into_iter()
+            .filter(|name| {
+                let end = format!("</{name}");
+                let mut rest = lines[at..].iter();
+                rest.any(|line| line.text.to_lowercase().contains(&end))
+            })
+            .collect();
         if is_fence(&line.text) && !writer.is_inside() {
             fenced = !fenced;
             writer.raw(&line.text);
@@ -32,8 +41,15 @@ pub(super) fn to_markdown(lines: Vec<Line>) -> Vec<Line> {
             writer.line(&line.text);
         }
     }
-    writer.end_line();
+    writer.finish();
     writer.lines
+}
+
+/// Whether a tag can go on in a line: it closes there, and the line begins
+/// nothing of its own.
+fn goes_on(line: &str) -> bool {
+    let line = line.trim_start();
+    line.contains('>') && !line.starts_with(['-', '*', '+', '#', '|', '[', '>', '<'])
 }
 
 #[derive(Default)]
@@ -51,6 +67,10 @@ struct Writer {
     comment: Option<String>,
     /// An opening tag that goes on in the next line.
     pending: String,
+    /// Whether one can.
+    goes_on: bool,
+    /// What is hidden and closed here or below; what is never closed is text.
+    closed: Vec<&'static str>,
 }
 
 #[derive(Default)]
@@ -106,12 +126,20 @@ impl Writer {
                 rest = after.to_owned();
                 continue;
             }
-            let Some(at) = rest.find('<') else {
+            let Some(at) = rest.find(['<', '`']) else {
                 self.text(&rest);
                 break;
             };
             let (before, from) = rest.split_at(at);
             self.text(before);
+            if before.ends_with('\\') || from.starts_with('`') {
+                // Code, or escaped: no tag.
+                let code = from.starts_with('`').then(|| from[1..].find('`')).flatten();
+                let end = code.map_or(1, |end| end + 2);
+                self.text(&from[..end]);
+                rest = from[end..].to_owned();
+                continue;
+            }
             if let Some(after) = from.strip_prefix("<!--") {
                 self.comment = Some(String::new());
                 rest = after.to_owned();
@@ -125,8 +153,13 @@ impl Writer {
                 continue;
             }
             let Some((tag, after)) = from[1..].split_once('>') else {
-                self.pending = format!("{from} ");
-                break;
+                if self.goes_on {
+                    self.pending = format!("{from} ");
+                    break;
+                }
+                self.text("<");
+                rest = from[1..].to_owned();
+                continue;
             };
             self.tag(tag);
             rest = after.to_owned();
@@ -167,6 +200,16 @@ impl Writer {
         }
     }
 
+    /// Whatever was never closed is told as far as it goes.
+    fn finish(&mut self) {
+        if let Some(comment) = self.comment.take() {
+            self.end_line();
+            self.raw(&format!("<!-- {} -->", comment.trim()));
+        }
+        self.end_table();
+        self.end_line();
+    }
+
     fn blank(&mut self) {
         self.end_line();
         self.lines.push(Line {
@@ -189,7 +232,7 @@ impl Writer {
             }
             return;
         }
-        if HIDDEN.contains(&name.as_str()) && !closes && !tag.ends_with('/') {
+        if self.closed.contains(&name.as_str()) && !closes && !tag.ends_with('/') {
             self.hidden = Some(name);
             return;
         }

@@ -180,8 +180,36 @@ pub(super) fn strip_status(text: &str) -> (Option<ItemStatus>, String) {
 
 const DELIMITERS: [char; 4] = [':', '-', '–', '—'];
 
+/// A dash counts only when something is apart from it: `-5` is a number.
 fn after_delimiter(text: &str) -> &str {
-    trim(text.strip_prefix(DELIMITERS).unwrap_or(text))
+    let Some(rest) = text.strip_prefix(DELIMITERS) else {
+        return trim(text);
+    };
+    let apart = rest.is_empty() || rest.starts_with(char::is_whitespace);
+    trim(if apart || text.starts_with(':') {
+        rest
+    } else {
+        text
+    })
+}
+
+/// A text without what only divides it from something that is not there, so
+/// that it stays the same when a mark is put before it. Empty when it says
+/// nothing at all.
+pub(super) fn plain(text: &str) -> String {
+    let mut text = trim(text);
+    loop {
+        let rest = after_delimiter(text);
+        if rest == text {
+            break;
+        }
+        text = rest;
+    }
+    if text.contains(char::is_alphanumeric) {
+        text.to_owned()
+    } else {
+        String::new()
+    }
 }
 
 fn before_delimiter(text: &str) -> &str {

@@ -369,6 +369,7 @@ impl Placer {
         } else {
             (None, rest)
         };
+        let rest = mark::plain(&rest);
         if rest.is_empty() {
             self.unplaced(line, text.to_owned());
             return;

@@ -107,6 +107,7 @@ impl Columns {
         let (own_status, text) = mark::strip_status(cell(Some(self.text))?);
         let (priority, text) = mark::strip_priority(&text);
         let (own_id, text) = mark::strip_id(&text);
+        let text = mark::plain(&text);
         if text.is_empty() {
             return None;
         }

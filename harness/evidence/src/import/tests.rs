@@ -124,6 +124,22 @@ fn html_lists_and_tables_with_merged_cells() {
 }
 
 #[test]
+fn tags_in_code_escaped_or_never_closed_swallow_nothing() {
+    check(
+        "<p>x</p>\n\n## A\n- [ ] no `<script>` runs\n- [ ] \\<table is text\n- [ ] a <b\n- [x] last\n",
+        "# A\nOpen no <script> runs\nOpen <table is text\nOpen a <b\nPass last\nunplaced 1: x",
+    );
+    check(
+        "## A\n- [x] first\n\n<table><tr><th>Item</th><th>Done</th></tr>\n<tr><td>TLS</td><td>✅</td></tr>\n",
+        "# A\nPass first\nPass TLS",
+    );
+    check(
+        "## A\n- [x] first\n\n<!-- never closed\n- [ ] in it\n",
+        "# A\nPass first\nunplaced 4: never closed - [ ] in it",
+    );
+}
+
+#[test]
 fn text_copied_from_a_page() {
     check(
         "Skip to content\nDocs › Launch\nSecurity\n☑ TLS is on\n☐ Keys rotate\n\nOperations\n• Alerts are routed ✅\n• Runbook ❌\n\nCopy\n© 2026 Example\n",
