@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::{
     outline,
     rule::Rule,
-    schema::{Scenario, Step, Storm},
+    schema::{Scenario, Step, Storm, Suite},
 };
 
 /// Every scenario of a folder, by id.
@@ -92,6 +92,10 @@ impl Catalogue {
             let text = fs::read_to_string(&path).map_err(read_error(&path))?;
             let scenario = parse(&path, &text)?;
             let lines = outline::step_lines(&text);
+            check_technique(&scenarios, &scenario).map_err(|problem| CatalogueError::Invalid {
+                path: path.clone(),
+                problem,
+            })?;
             scenarios.insert(scenario.id.clone(), Entry { scenario, lines });
         }
         if scenarios.is_empty() {
@@ -173,7 +177,31 @@ fn check(path: &Path, scenario: &Scenario) -> Result<(), String> {
     if scenario.steps.is_empty() {
         return Err("has no [[step]]".into());
     }
-    Ok(())
+    match &scenario.bypass {
+        None if scenario.suite == Suite::Bypass => {
+            Err("is of suite \"bypass\" and has no [bypass]: say which technique it tries".into())
+        }
+        Some(bypass) => bypass
+            .problem()
+            .map_or(Ok(()), |problem| Err(problem.into())),
+        None => Ok(()),
+    }
+}
+
+/// A technique counts once.
+fn check_technique(known: &BTreeMap<String, Entry>, scenario: &Scenario) -> Result<(), String> {
+    let technique = |scenario: &Scenario| Some(scenario.bypass.as_ref()?.technique.clone());
+    let Some(own) = technique(scenario) else {
+        return Ok(());
+    };
+    let same = |entry: &&Entry| technique(&entry.scenario).as_ref() == Some(&own);
+    match known.values().find(same) {
+        Some(Entry { scenario, .. }) => Err(format!(
+            "technique \"{own}\" is that of {} already: tell them apart",
+            scenario.id
+        )),
+        None => Ok(()),
+    }
 }
 
 fn check_step(step: &Step, known: &[&str]) -> Result<(), String> {
@@ -271,6 +299,55 @@ mod tests {
         check(
             "do = \"start\"\nmode = \"audit\"\nwithout = [\"b\"]",
             "[\"a\"]",
+        );
+    }
+
+    #[test]
+    fn a_way_round_a_rule_is_named_with_where_it_is_described() {
+        let check = |head: &str, expected: &str| {
+            let text = format!("id = \"x\"\ntitle = \"t\"\n{head}\n[[step]]\ndo = \"detach\"\n");
+            let found = match parse(Path::new("x.toml"), &text) {
+                Ok(_) => "none".into(),
+                Err(error) => error.to_string(),
+            };
+            assert!(found.contains(expected), "{head}: {found}");
+        };
+        check("suite = \"bypass\"", "has no [bypass]");
+        check("suite = \"bypas\"", "unknown variant `bypas`");
+        check("[bypass]\ntechnique = \"t\"", "missing field `reference`");
+        check(
+            "[bypass]\ntechnique = \"t\"\nreference = \" \"",
+            "`bypass.reference` is empty",
+        );
+        check(
+            "[bypass]\ntechnique = \"\"\nreference = \"r\"",
+            "`bypass.technique` is empty",
+        );
+        check(
+            "[bypass]\ntechnique = \"t\"\nreference = \"r\"\ngap = \"\"",
+            "`bypass.gap` is empty",
+        );
+        check(
+            "suite = \"bypass\"\n[bypass]\ntechnique = \"t\"\nreference = \"r\"",
+            "none",
+        );
+    }
+
+    #[test]
+    fn no_technique_counts_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        for id in ["a", "b"] {
+            let text = format!(
+                "id = \"{id}\"\ntitle = \"t\"\nbypass = {{ technique = \"t\", reference = \"r\" }}\n[[step]]\ndo = \"detach\"\n"
+            );
+            std::fs::write(folder.path().join(format!("{id}.toml")), text).unwrap();
+        }
+        let error = super::Catalogue::read(folder.path())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("b.toml: technique \"t\" is that of a already"),
+            "{error}"
         );
     }
 

@@ -3,6 +3,7 @@
 mod expect;
 mod setup;
 mod storm;
+mod suite;
 
 use harness_proto::{
     Probe,
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use expect::{Errno, Expect};
 pub use setup::Setup;
 pub use storm::{Storm, StormAgent};
+pub use suite::{Bypass, Suite};
 
 use crate::rule::Rule;
 
@@ -25,6 +27,12 @@ pub struct Scenario {
     pub id: String,
     /// One sentence: what is true when it passes.
     pub title: String,
+    /// What it is about.
+    #[serde(default)]
+    pub suite: Suite,
+    /// The way round a rule that it tries.
+    #[serde(default)]
+    pub bypass: Option<Bypass>,
     /// The lowest tier that runs it.
     #[serde(default)]
     pub tier: Tier,
@@ -50,6 +58,14 @@ pub struct Scenario {
     /// What is done, in order.
     #[serde(rename = "step")]
     pub steps: Vec<Step>,
+}
+
+impl Scenario {
+    /// Whether it is of a suite; one that tries a way round a rule is of
+    /// `bypass` whatever else it is about.
+    pub fn is_of(&self, suite: Suite) -> bool {
+        self.suite == suite || (suite == Suite::Bypass && self.bypass.is_some())
+    }
 }
 
 /// How often a scenario runs: each tier holds the ones before it.

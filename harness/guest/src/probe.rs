@@ -9,17 +9,24 @@
 //! | `open`, `change`, `execute`, `connect`, `socket`, `kernel`, `mount` | the actions |
 //! | `flood` | one action again and again |
 //! | `storm` | opening without pause until it is told to stop |
-//! | `held` | a descriptor that is opened now and used later |
+//! | `held`, `copies` | a descriptor that is opened now and used later, and by others |
+//! | `odd` | opening by way of something that is made first |
+//! | `datagram`, `compat` | packets by hand, and the calls of 32-bit programs |
 //! | `subject` | becoming somebody else first |
 //! | `raw`, `ring` | system calls, and io_uring |
 
 mod change;
+mod compat;
 mod connect;
+mod copies;
+mod datagram;
 mod execute;
 mod flood;
 mod held;
 mod kernel;
+mod memory;
 mod mount;
+mod odd;
 mod open;
 mod raw;
 mod ring;
@@ -29,7 +36,7 @@ mod subject;
 
 use std::io::Write as _;
 
-use harness_proto::probe::{Access, OpenWay};
+use harness_proto::probe::{Access, CreateWay, OpenWay};
 use harness_proto::{Probe, Task, Verdict};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -81,7 +88,7 @@ fn perform(probe: &Probe) -> Verdict {
         Probe::Symlink { target, path } => verdict(rustix::fs::symlinkat(target, CWD, path)),
         Probe::Unlink { path } => verdict(rustix::fs::unlinkat(CWD, path, AtFlags::empty())),
         Probe::Rmdir { path } => verdict(rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR)),
-        Probe::Create { path } => create(path),
+        Probe::Create { path, by } => create(path, *by),
         Probe::Mkdir { path } => {
             verdict(rustix::fs::mkdirat(CWD, path, Mode::from_raw_mode(0o755)))
         }
@@ -114,7 +121,10 @@ fn broken(message: &str) -> Verdict {
     }
 }
 
-fn create(path: &str) -> Verdict {
+fn create(path: &str, by: CreateWay) -> Verdict {
+    if by == CreateWay::Tmpfile {
+        return odd::link_nameless(path);
+    }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(0o644);
     verdict(rustix::fs::openat(CWD, path, flags, mode))

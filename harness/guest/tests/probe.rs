@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use harness_proto::probe::{
-    Attribute, Doer, ExecWay, KernelProbe, MapWay, MountProbe, NodeKind, OpenWay, SendWay,
-    SocketWay,
+    Attribute, CreateWay, Doer, ExecWay, KernelProbe, MapWay, MountProbe, NodeKind, OpenWay,
+    SendWay, SocketWay,
 };
 use harness_proto::{
     Access, FloodedFile, NOOP_EXIT_STATUS, Probe, RunAs, Task, Transport, Verdict,
@@ -62,6 +62,10 @@ fn broken(part: &str, probe: &Probe) {
         Verdict::Broken { message } => assert!(message.contains(part), "{message}"),
         other => panic!("{other:?}"),
     }
+}
+
+fn create(path: String, by: CreateWay) -> Probe {
+    Probe::Create { path, by }
 }
 
 struct Folder(TempDir);
@@ -178,8 +182,8 @@ fn names_are_made_moved_and_removed() {
     let (target, path) = (at("c"), at("d"));
     allowed(&Probe::Symlink { target, path });
     allowed(&open(at("d"), Access::Read));
-    allowed(&Probe::Create { path: at("e") });
-    denied(EEXIST, &Probe::Create { path: at("e") });
+    allowed(&create(at("e"), CreateWay::Openat));
+    denied(EEXIST, &create(at("e"), CreateWay::Openat));
     allowed(&Probe::Unlink { path: at("e") });
     denied(ENOENT, &Probe::Unlink { path: at("e") });
     assert!(Path::new(&at("c")).exists() && !Path::new(&at("a")).exists());
@@ -407,4 +411,46 @@ fn a_child_is_traced_and_looked_at() {
             other => panic!("{probe:?}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn every_way_to_open_that_makes_something_first_gets_to_the_file() {
+    let folder = Folder::new().with("file", "content");
+    let open = |name: &str, by| Probe::Open {
+        path: folder.at(name),
+        access: Access::Read,
+        by,
+        cwd: None,
+    };
+    for way in [
+        OpenWay::AtFolder,
+        OpenWay::ProcCwd,
+        OpenWay::InRoot,
+        OpenWay::RawName,
+        OpenWay::Raced,
+    ] {
+        allowed(&open("file", way));
+    }
+    for way in [OpenWay::AtFolder, OpenWay::ProcCwd, OpenWay::InRoot] {
+        denied(ENOENT, &open("absent", way));
+    }
+    broken("link", &open("absent", OpenWay::RawName));
+    let left: Vec<_> = fs::read_dir(folder.0.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "what was made is gone: {left:?}");
+}
+
+#[test]
+fn who_is_disguised_does_the_same_work() {
+    let folder = Folder::new().with("file", "content");
+    let probe = Probe::Open {
+        path: folder.at("file"),
+        access: Access::Read,
+        by: OpenWay::Openat,
+        cwd: None,
+    };
+    let run_as = RunAs {
+        disguise: Some("another".into()),
+        ..RunAs::default()
+    };
+    assert_eq!(verdict_as(&probe, &run_as), Verdict::Allowed);
 }

@@ -29,7 +29,7 @@ pub use storm::{Decided, Opens, Round, Storm, Stormed};
 
 /// Raised whenever a message changes its meaning or shape. Host and guest are
 /// built together; a difference means a stale initramfs and is an error.
-pub const PROTOCOL_VERSION: u32 = 7;
+pub const PROTOCOL_VERSION: u32 = 8;
 
 /// What the guest's disk in memory is to hold.
 pub const DISK_IMAGE: &str = "/disk.img";

@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use execute::ExecWay;
-pub use file::{Access, Attribute, FloodedFile, MapWay, NodeKind, OpenWay};
+pub use file::{Access, Attribute, CreateWay, FloodedFile, MapWay, NodeKind, OpenWay};
 pub use kernel::KernelProbe;
 pub use mount::MountProbe;
 pub use network::{SendWay, SocketWay, Transport};
@@ -118,10 +118,13 @@ pub enum Probe {
         /// Existing name.
         path: String,
     },
-    /// `openat(2)` with `O_CREAT | O_EXCL`.
+    /// Make an empty file.
     Create {
         /// New name.
         path: String,
+        /// By which calls.
+        #[serde(default, skip_serializing_if = "is_default")]
+        by: CreateWay,
     },
     /// `mkdirat(2)`.
     Mkdir {
@@ -224,6 +227,26 @@ pub enum HeldOperation {
     MapExec,
     /// Open it again through `/proc/self/fd`, for reading.
     Reopen,
+    /// `mmap(2)`, private and readable, kept for [`Self::ReadMapped`].
+    Map,
+    /// Read a byte of what was mapped before.
+    ReadMapped,
+    /// `mmap(2)`, private and readable, and read a byte.
+    MapRead,
+    /// Another process reads a byte, which was sent the descriptor over a
+    /// socket.
+    ReadPassed,
+    /// Another process reads a byte, which took the descriptor with
+    /// `pidfd_getfd(2)`.
+    ReadTaken,
+    /// `sendfile(2)` of a byte to a socket.
+    Sendfile,
+    /// `splice(2)` of a byte to a pipe.
+    Splice,
+    /// `copy_file_range(2)` of a byte to a file beside it.
+    CopyRange,
+    /// `IORING_OP_READ` of a byte.
+    IoUringRead,
 }
 
 /// What came of a [`Probe`].

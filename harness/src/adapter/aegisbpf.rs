@@ -179,6 +179,8 @@ mod tests {
             let scenario = Scenario {
                 id: "x".into(),
                 title: "t".into(),
+                suite: scenarios::schema::Suite::default(),
+                bypass: None,
                 tier: Tier::Pr,
                 needs: vec![],
                 needs_absent: vec![],

@@ -2,7 +2,7 @@
 
 use globset::{Glob, GlobMatcher};
 use kernel_matrix::{BootMode, Tier, UnknownName};
-use scenarios::Scenario;
+use scenarios::{Scenario, schema::Suite};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -19,6 +19,9 @@ pub struct Filter {
     pub scenarios: Vec<String>,
     /// Only these boot modes. Empty: all.
     pub boot_modes: Vec<BootMode>,
+    /// Only scenarios of these suites, of whatever tier. Empty: all.
+    #[serde(default)]
+    pub suites: Vec<Suite>,
 }
 
 /// What is left.
@@ -125,7 +128,16 @@ fn select_scenarios<'a>(
     filter: &Filter,
     catalogue: &[&'a Scenario],
 ) -> Result<Vec<&'a Scenario>, SelectError> {
-    let in_tier = |scenario: &Scenario| scenario_tier(scenario) <= filter.tier;
+    let of_suite = |scenario: &Scenario| {
+        filter.suites.is_empty() || filter.suites.iter().any(|suite| scenario.is_of(*suite))
+    };
+    let in_tier =
+        |scenario: &Scenario| !filter.suites.is_empty() || scenario_tier(scenario) <= filter.tier;
+    let catalogue: Vec<&Scenario> = catalogue
+        .iter()
+        .copied()
+        .filter(|one| of_suite(one))
+        .collect();
     let mut globs: Vec<GlobMatcher> = Vec::new();
     for text in &filter.scenarios {
         let glob = Glob::new(text)

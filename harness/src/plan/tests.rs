@@ -102,6 +102,7 @@ fn filter(tier: Tier) -> Filter {
         kernels: Vec::new(),
         scenarios: Vec::new(),
         boot_modes: Vec::new(),
+        suites: Vec::new(),
     }
 }
 

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::{
     json::{CellReport, Report},
-    summary::headline,
+    summary::{self, headline},
+    technique::{self, Answer},
 };
 use crate::outcome::OutcomeKind;
 
@@ -41,6 +42,7 @@ pub(super) fn render(report: &Report, logs: &Logs<'_>) -> String {
                 main {
                     (matrix(report))
                     (legend())
+                    (techniques(report))
                     @for cell in &report.cells { (details(cell, logs)) }
                     (boots(report))
                 }
@@ -226,6 +228,66 @@ fn steps(program: Option<&str>, observations: Option<&str>) -> Markup {
                 }
             }
         }
+    }
+}
+
+fn techniques(report: &Report) -> Markup {
+    let all = &report.techniques;
+    let columns = technique::columns(all);
+    html! {
+        @if !all.is_empty() {
+            h2 { "Ways round a rule" }
+            div.scroll {
+                table.techniques {
+                    thead {
+                        tr {
+                            th { "technique" }
+                            @for (kernel, agent) in &columns { th { (kernel) br; (agent) } }
+                            th { "described in" }
+                        }
+                    }
+                    tbody {
+                        @for one in all {
+                            tr {
+                                th scope="row" title=(one.scenario) { (one.technique) }
+                                @for column in &columns {
+                                    @let answer = one.at(*column);
+                                    td class=[answer.map(answer_class)] title=[answer] {
+                                        (answer.map_or("", Answer::sign))
+                                    }
+                                }
+                                td {
+                                    (one.reference)
+                                    @if let Some(gap) = &one.gap { br; "known gap: " (gap) }
+                                }
+                            }
+                        }
+                    }
+                    tfoot {
+                        tr {
+                            th { "blocked" }
+                            @for column in &columns { td { (summary::blocked(all, *column)) } }
+                            td {}
+                        }
+                    }
+                }
+            }
+            p.legend {
+                @for answer in Answer::ALL {
+                    span class=(answer_class(answer)) { (answer.sign()) } " " (answer) " "
+                }
+            }
+        }
+    }
+}
+
+const fn answer_class(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Blocked => "passed",
+        Answer::KnownGap => "infra",
+        Answer::Open | Answer::Failed => "failed",
+        Answer::Skipped => "skipped",
+        Answer::Unknown => "not-run",
     }
 }
 

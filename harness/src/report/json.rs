@@ -3,11 +3,16 @@
 use std::{collections::BTreeMap, time::SystemTime};
 
 use kernel_matrix::BootMode;
+use scenarios::{Mode, Scenario, Step};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
-use super::figures::{Timings, Totals};
+use super::{
+    figures::{Timings, Totals},
+    technique::{self, TechniqueReport},
+};
 use crate::{
+    ability::{Ability, abilities},
     cell::{Cell, Group},
     outcome::OutcomeKind,
     plan::Shard,
@@ -32,6 +37,38 @@ pub struct Report {
     pub boots: Vec<BootReport>,
     /// Every cell of the plan, in its order.
     pub cells: Vec<CellReport>,
+    /// Every scenario of the plan.
+    pub catalogue: Vec<ScenarioReport>,
+    /// Every way round a rule that was tried, and what came of it.
+    pub techniques: Vec<TechniqueReport>,
+}
+
+/// One scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioReport {
+    /// Its id.
+    pub id: String,
+    /// What is true when it passes.
+    pub title: String,
+    /// What it is about.
+    pub suite: String,
+    /// What its rules are about, such as `file read`.
+    pub operations: Vec<String>,
+    /// The modes that its agent is started in.
+    pub modes: Vec<String>,
+    /// The way round a rule that it tries.
+    pub bypass: Option<BypassReport>,
+}
+
+/// A way round a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BypassReport {
+    /// In a few words.
+    pub technique: String,
+    /// Where it is described.
+    pub reference: String,
+    /// Why it is known to be open.
+    pub gap: Option<String>,
 }
 
 /// What a run was.
@@ -149,7 +186,12 @@ pub struct RunInfo {
 
 impl Report {
     /// Put a report together.
-    pub fn new(info: RunInfo, cells: Vec<CellReport>, boots: Vec<BootReport>) -> Self {
+    pub fn new(
+        info: RunInfo,
+        cells: Vec<CellReport>,
+        boots: Vec<BootReport>,
+        catalogue: Vec<ScenarioReport>,
+    ) -> Self {
         let run = RunReport {
             started: super::time(info.started),
             seconds: info.seconds,
@@ -163,7 +205,7 @@ impl Report {
             shard: info.shard.map(String::from),
             subjects: info.subjects,
         };
-        Self::of_parts(run, cells, boots)
+        Self::of_parts(run, cells, boots, catalogue)
     }
 
     /// Everything else follows from these.
@@ -171,6 +213,7 @@ impl Report {
         run: RunReport,
         cells: Vec<CellReport>,
         mut boots: Vec<BootReport>,
+        catalogue: Vec<ScenarioReport>,
     ) -> Self {
         boots.sort_by(|a, b| (&a.kernel, &a.boot_mode).cmp(&(&b.kernel, &b.boot_mode)));
         Self {
@@ -178,8 +221,10 @@ impl Report {
             run,
             totals: Totals::of(cells.iter().map(|cell| cell.outcome)),
             timings: Timings::of(&cells, &boots),
+            techniques: technique::of(&catalogue, &cells),
             boots,
             cells,
+            catalogue,
         }
     }
 }
@@ -220,6 +265,54 @@ fn distinct<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
         }
     }
     once
+}
+
+impl ScenarioReport {
+    /// What a report says of a scenario.
+    pub fn of(scenario: &Scenario) -> Self {
+        let mut modes: Vec<String> = Vec::new();
+        for step in &scenario.steps {
+            let mode = match step {
+                Step::Start {
+                    mode: Mode::Enforce,
+                    ..
+                } => "enforce",
+                Step::Start {
+                    mode: Mode::Audit, ..
+                } => "audit",
+                _ => continue,
+            };
+            if !modes.iter().any(|known| known == mode) {
+                modes.push(mode.into());
+            }
+        }
+        Self {
+            id: scenario.id.clone(),
+            title: scenario.title.clone(),
+            suite: scenario.suite.name().into(),
+            operations: operations(scenario),
+            modes,
+            bypass: scenario.bypass.as_ref().map(|bypass| BypassReport {
+                technique: bypass.technique.clone(),
+                reference: bypass.reference.clone(),
+                gap: bypass.gap.clone(),
+            }),
+        }
+    }
+}
+
+/// Each once, by domain and name.
+fn operations(scenario: &Scenario) -> Vec<String> {
+    let named = |ability| match ability {
+        Ability::File(Some(operation)) => Some(format!("file {operation}")),
+        Ability::File(None) => Some("file (default)".into()),
+        Ability::Exec => Some("exec".into()),
+        Ability::Network(Some(operation)) => Some(format!("network {operation}")),
+        Ability::Network(None) => Some("network (default)".into()),
+        Ability::Kernel(operation) => Some(format!("kernel {operation}")),
+        _ => None,
+    };
+    abilities(scenario).into_iter().filter_map(named).collect()
 }
 
 impl BootReport {

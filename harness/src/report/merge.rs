@@ -95,6 +95,8 @@ pub fn merge(shards: Vec<ShardReport>) -> Result<Report, MergeError> {
     run.accelerator = accelerators(&shards);
     (run.started, run.seconds) = from_first_to_last(&shards);
 
+    // Of the whole plan in each, and equal where the plans are.
+    let catalogue = first.report.catalogue.clone();
     let mut boots = Vec::new();
     let mut cells: Vec<CellReport> = Vec::new();
     for shard in shards {
@@ -107,7 +109,8 @@ pub fn merge(shards: Vec<ShardReport>) -> Result<Report, MergeError> {
             expected: plan.cells,
         });
     }
-    Ok(Report::of_parts(run, cells, one_for_each_machine(boots)))
+    let boots = one_for_each_machine(boots);
+    Ok(Report::of_parts(run, cells, boots, catalogue))
 }
 
 fn in_order(shards: Vec<ShardReport>) -> Result<Vec<ShardReport>, MergeError> {

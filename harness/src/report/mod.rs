@@ -7,6 +7,8 @@ mod json;
 mod junit;
 mod merge;
 mod summary;
+mod support;
+mod technique;
 
 use std::time::SystemTime;
 
@@ -14,9 +16,12 @@ use chrono::{DateTime, Utc};
 
 pub use figures::{Seconds, Timings, Totals};
 pub use json::{
-    BootReport, CellReport, PlanReport, Report, RunInfo, RunReport, SCHEMA_VERSION, schema,
+    BootReport, BypassReport, CellReport, PlanReport, Report, RunInfo, RunReport, SCHEMA_VERSION,
+    ScenarioReport, schema,
 };
 pub use merge::{MergeError, ShardReport, merge, one_for_each_machine};
+pub use support::support;
+pub use technique::{Answer, AnswerReport, TechniqueReport, columns, counts};
 
 use crate::{
     atomic,

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::json::{CellReport, Report};
+use super::{
+    json::{CellReport, Report},
+    technique::{self, Answer, TechniqueReport},
+};
 use crate::outcome::OutcomeKind;
 
 pub(super) fn render(report: &Report) -> String {
@@ -30,6 +33,7 @@ pub(super) fn render(report: &Report) -> String {
         );
     }
     matrix(&mut text, report);
+    techniques(&mut text, report);
     trouble(&mut text, report);
     for boot in &report.boots {
         if let Some(why) = &boot.retried {
@@ -91,6 +95,60 @@ const fn mark(outcome: OutcomeKind) -> &'static str {
         OutcomeKind::Infra => "⚠️",
         OutcomeKind::NotRun => "❔",
     }
+}
+
+fn techniques(text: &mut String, report: &Report) {
+    let all = &report.techniques;
+    if all.is_empty() {
+        return;
+    }
+    text.push_str(
+        "| ways round a rule | techniques | blocked | the rest |\n| --- | --: | --: | --- |\n",
+    );
+    for column in technique::columns(all) {
+        let counts = technique::counts(all, column);
+        let rest: Vec<String> = counts
+            .iter()
+            .filter(|(answer, _)| *answer != Answer::Blocked)
+            .map(|(answer, count)| format!("{count} {answer}"))
+            .collect();
+        let _ = writeln!(
+            text,
+            "| {} {} | {} | {} | {} |",
+            column.0,
+            column.1,
+            all.len(),
+            blocked(all, column),
+            rest.join(", ")
+        );
+    }
+    text.push('\n');
+    let gaps = all.iter().filter_map(|one| Some((one, one.gap.as_ref()?)));
+    for (one, gap) in gaps {
+        let _ = writeln!(
+            text,
+            "- known gap: {}: {}",
+            escaped(&one.technique),
+            escaped(gap)
+        );
+    }
+    text.push('\n');
+}
+
+/// How many were blocked of those that were judged.
+pub(super) fn blocked(all: &[TechniqueReport], column: (&str, &str)) -> String {
+    let counts = technique::counts(all, column);
+    let sum = |wanted: &[Answer]| -> usize {
+        let of = counts.iter().filter(|(answer, _)| wanted.contains(answer));
+        of.map(|(_, count)| count).sum()
+    };
+    let judged = [
+        Answer::Blocked,
+        Answer::KnownGap,
+        Answer::Open,
+        Answer::Failed,
+    ];
+    format!("{} of {}", sum(&[Answer::Blocked]), sum(&judged))
 }
 
 fn trouble(text: &mut String, report: &Report) {

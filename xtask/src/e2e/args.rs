@@ -11,6 +11,7 @@ use harness::{
     plan::{Filter, Shard},
 };
 use kernel_matrix::{BootMode, Tier};
+use scenarios::schema::Suite;
 
 use super::{Agent, Options, PROCESSORS, Request};
 use crate::matrix::{MirrorArgs, tier_parser};
@@ -32,6 +33,9 @@ pub struct Args {
     /// Only scenarios whose id matches, such as 'open-*'; may be repeated.
     #[arg(long = "scenario", value_name = "GLOB")]
     scenarios: Vec<String>,
+    /// Only scenarios of this suite, of whatever tier; may be repeated.
+    #[arg(long = "suite", value_name = "NAME", value_parser = suite_parser())]
+    suites: Vec<Suite>,
     /// Only this boot mode; may be repeated.
     #[arg(long = "boot-mode", value_name = "MODE", value_parser = boot_mode_parser())]
     boot_modes: Vec<BootMode>,
@@ -46,7 +50,7 @@ pub struct Args {
     /// Go on with a run that was interrupted: with the cells that have no
     /// outcome yet. What the run was to be is known in its folder.
     #[arg(long, value_name = "RUN", conflicts_with_all = [
-        "tier", "kernels", "scenarios", "boot_modes", "agent", "shard", "seed", "processors",
+        "tier", "kernels", "scenarios", "suites", "boot_modes", "agent", "shard", "seed", "processors",
         "report", "list", "kernel_image",
     ])]
     pub(super) resume: Option<PathBuf>,
@@ -100,6 +104,7 @@ impl Args {
                     kernels: self.kernels.clone(),
                     scenarios: self.scenarios.clone(),
                     boot_modes: self.boot_modes.clone(),
+                    suites: self.suites.clone(),
                 },
                 agent: self.agent,
                 shard: self.shard,
@@ -118,6 +123,13 @@ impl Args {
             artifacts: None,
         }
     }
+}
+
+fn suite_parser() -> impl clap::builder::TypedValueParser<Value = Suite> {
+    PossibleValuesParser::new(Suite::ALL.map(Suite::name)).map(|name| {
+        let named = |suite: &Suite| suite.name() == name;
+        Suite::ALL.into_iter().find(named).unwrap_or_default()
+    })
 }
 
 fn boot_mode_parser() -> impl clap::builder::TypedValueParser<Value = BootMode> {

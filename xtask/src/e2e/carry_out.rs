@@ -113,6 +113,7 @@ impl Run<'_> {
                 .filter_map(|planned| cells.remove(&planned.cell.to_string()))
                 .collect(),
             one_for_each_machine(before.chain(boots).collect()),
+            prepared.catalogue.clone(),
         );
         harness::report::write(&report, self.folder)
             // What is known is shown, even if it cannot be kept.

@@ -105,6 +105,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 /// The table and the verdict, on standard error.
 pub(crate) fn say(done: &Done) {
     eprint!("{}", table::of(&done.report));
+    eprint!("{}", table::techniques(&done.report.techniques));
     eprintln!("{}", verdict(done));
 }
 

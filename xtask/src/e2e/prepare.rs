@@ -14,7 +14,7 @@ use harness::{
     expectation::Program,
     initramfs::{self, GuestFiles, InitramfsError},
     plan::{PlanKernel, select},
-    report::PlanReport,
+    report::{PlanReport, ScenarioReport},
     run::BootFiles,
 };
 use kernel_matrix::{BootMode, Capability, Digest, Kernel, Matrix, Progress, Store};
@@ -33,6 +33,8 @@ pub(super) struct Prepared {
     pub(super) plan: Plan,
     /// All that is planned.
     pub(super) whole: PlanReport,
+    /// Every scenario of it.
+    pub(super) catalogue: Vec<ScenarioReport>,
     /// By the name the guest knows them by.
     pub(super) programs: BTreeMap<String, Program>,
     pub(super) capabilities: BTreeMap<Group, BTreeSet<Capability>>,
@@ -98,6 +100,11 @@ impl Prepared {
         Ok(Self {
             plan,
             whole,
+            catalogue: selection
+                .scenarios
+                .iter()
+                .map(|one| ScenarioReport::of(one))
+                .collect(),
             programs,
             capabilities,
             kernels: kernels

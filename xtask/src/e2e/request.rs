@@ -48,6 +48,7 @@ impl Request {
                 kernels: Vec::new(),
                 scenarios: Vec::new(),
                 boot_modes: Vec::new(),
+                suites: Vec::new(),
             },
             agent: Agent::Aegisbpf,
             shard: None,

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path};
 use console::style;
 use harness::{
     outcome::OutcomeKind,
-    report::{CellReport, Report},
+    report::{Answer, CellReport, Report, TechniqueReport, columns, counts},
 };
 
 use super::terminal;
@@ -85,6 +85,58 @@ fn column_width(kernel: &str, modes: &[&str]) -> usize {
     (modes.len() * 2).saturating_sub(1).max(kernel.len())
 }
 
+const TITLE: &str = "ways round a rule";
+
+/// Ways round a rule by kernels and agents; nothing where none was tried.
+pub(super) fn techniques(all: &[TechniqueReport]) -> String {
+    let columns = columns(all);
+    if columns.is_empty() {
+        return String::new();
+    }
+    let width = all.iter().map(|one| one.technique.chars().count()).max();
+    let width = width.unwrap_or(0).max(TITLE.len());
+    let mut text = format!("{TITLE:width$}");
+    let several = columns.iter().any(|(_, agent)| *agent != columns[0].1);
+    let heads: Vec<String> = columns
+        .iter()
+        .map(|(kernel, agent)| {
+            if several {
+                format!("{kernel}/{agent}")
+            } else {
+                (*kernel).to_owned()
+            }
+        })
+        .collect();
+    for head in &heads {
+        let _ = write!(text, "  {head}");
+    }
+    text.push('\n');
+    for one in all {
+        let mut row = format!("{:width$}", one.technique);
+        for (column, head) in columns.iter().zip(&heads) {
+            let sign = one.at(*column).map_or(" ", Answer::sign);
+            let _ = write!(row, "  {sign:0$}", head.chars().count());
+        }
+        let _ = writeln!(text, "{}", row.trim_end());
+    }
+    let legend = Answer::ALL.map(|answer| format!("{} {answer}", answer.sign()));
+    let _ = writeln!(text, "\n{}", legend.join("  "));
+    for (column, head) in columns.iter().zip(&heads) {
+        let counts = counts(all, *column);
+        let counts: Vec<String> = counts
+            .iter()
+            .map(|(what, n)| format!("{n} {what}"))
+            .collect();
+        let _ = writeln!(
+            text,
+            "{head}: {} techniques, {}",
+            all.len(),
+            counts.join(", ")
+        );
+    }
+    text
+}
+
 /// What came of it, what to look at, and how to run a bad cell again.
 pub(super) fn verdict(report: &Report, folder: &Path) -> String {
     let mut text = String::new();
@@ -123,4 +175,43 @@ pub(super) fn verdict(report: &Report, folder: &Path) -> String {
     }
     let _ = write!(text, "\n{}", folder.join("report.html").display());
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::techniques;
+    use harness::report::{Answer, AnswerReport, TechniqueReport};
+
+    #[test]
+    fn ways_round_a_rule_are_seen_by_kernel() {
+        let technique = |name: &str, answers: [Answer; 2]| TechniqueReport {
+            technique: name.into(),
+            reference: "man 2 open".into(),
+            gap: None,
+            scenario: name.into(),
+            answers: ["5.10", "6.12"]
+                .into_iter()
+                .zip(answers)
+                .map(|(kernel, answer)| AnswerReport {
+                    kernel: kernel.into(),
+                    agent: "aegisbpf".into(),
+                    answer,
+                })
+                .collect(),
+        };
+        let all = [
+            technique("io_uring", [Answer::Skipped, Answer::Blocked]),
+            technique("asking nicely", [Answer::KnownGap, Answer::Open]),
+        ];
+        insta::assert_snapshot!(techniques(&all), @r"
+        ways round a rule  5.10  6.12
+        io_uring           –     ✓
+        asking nicely      ○     ✗
+
+        ✓ blocked  ○ known gap  ✗ open  ! failed  – skipped  ? not judged
+        5.10: 2 techniques, 1 known gap, 1 skipped
+        6.12: 2 techniques, 1 blocked, 1 open
+        ");
+        assert_eq!(techniques(&[]), "");
+    }
 }

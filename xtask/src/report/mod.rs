@@ -1,6 +1,7 @@
 //! `cargo xtask report`: what is made of the reports of runs.
 
 mod merge;
+mod support;
 
 use anyhow::Result;
 
@@ -18,11 +19,15 @@ enum Task {
     /// Put the reports of all shards of a plan together: the one that the plan
     /// would have given at once.
     Merge(merge::Args),
+    /// Write docs/support.md: which operations hold on which kernels, as a run
+    /// has shown.
+    Support(support::Args),
 }
 
 /// The task.
 pub fn run(args: &Args) -> Result<ExitCode> {
     match &args.task {
         Task::Merge(args) => merge::run(args),
+        Task::Support(args) => support::run(args),
     }
 }

@@ -75,6 +75,7 @@ fn request(args: &Args) -> Result<Request> {
             },
             scenarios: vec![scenario.clone()],
             boot_modes: vec![group.boot_mode],
+            suites: Vec::new(),
         },
         agent: Agent::from_str(agent, false)
             .map_err(|_| anyhow!("there is no agent {agent}"))

@@ -39,6 +39,7 @@ impl Runner {
                         kernels: vec![self.kernel.clone()],
                         scenarios,
                         boot_modes: vec![boot_mode],
+                        suites: Vec::new(),
                         tier: Tier::Nightly,
                     },
                     ..e2e::Request::tier(Tier::Nightly)

@@ -34,6 +34,7 @@ fn every_cell_of_a_fault_runs_on_the_kernel_that_is_the_default() {
                 tier: Tier::Nightly,
                 scenarios: Vec::new(),
                 boot_modes: Vec::new(),
+                suites: Vec::new(),
             },
             ..e2e::Request::tier(Tier::Nightly)
         },

@@ -5,5 +5,6 @@ mod dependencies;
 mod files;
 mod hosts;
 mod size;
+mod threat_model;
 mod tree;
 mod vocabulary;

@@ -6,7 +6,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Timestamps, Uid, XattrFlags}
 use rustix::time::Timespec;
 use std::os::fd::AsFd;
 
-use super::{broken, open, raw, verdict};
+use super::{broken, memory, open, raw, verdict};
 
 /// What no rule of a setup has.
 const MODE: u32 = 0o640;
@@ -72,7 +72,18 @@ pub(super) fn truncate(path: &str) -> Verdict {
 pub(super) fn map_executable(path: &str, by: MapWay) -> Verdict {
     match opened(path) {
         Err(broken) => broken,
-        Ok(file) => verdict(raw::map_executable(file.as_fd(), by == MapWay::Mmap)),
+        Ok(file) => match by {
+            MapWay::Mmap | MapWay::Mprotect => {
+                verdict(memory::map_executable(file.as_fd(), by == MapWay::Mmap))
+            }
+            MapWay::Anonymous => {
+                let mut content = [0_u8; 4096];
+                match rustix::io::read(&file, &mut content) {
+                    Ok(_) => verdict(memory::copy_executable(&content)),
+                    Err(error) => broken(&format!("read {path}: {error}")),
+                }
+            }
+        },
     }
 }
 

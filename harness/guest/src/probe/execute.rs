@@ -12,7 +12,7 @@ use harness_proto::probe::ExecWay;
 use harness_proto::{NOOP_EXIT_STATUS, Verdict};
 use rustix::fs::{CWD, MemfdFlags, Mode, OFlags};
 
-use super::{broken, raw};
+use super::{broken, compat, odd, raw};
 
 pub(super) fn execute(path: &str, by: ExecWay) -> Verdict {
     match by {
@@ -32,6 +32,11 @@ pub(super) fn execute(path: &str, by: ExecWay) -> Verdict {
                 Ok(()) => by_descriptor(path, file),
             },
         },
+        ExecWay::AtFolder => match odd::folder_of(path) {
+            Err(broken) => broken,
+            Ok((folder, name)) => at_folder(path, folder, name),
+        },
+        ExecWay::Compat => compat_call(path),
         ExecWay::Memfd => match copied(path) {
             Err(error) => broken(&format!("copy {path} into memory: {error}")),
             Ok(file) => by_descriptor(path, file),
@@ -57,12 +62,38 @@ fn by_name(program: &str, name: &str) -> Verdict {
 }
 
 fn by_descriptor(program: &str, file: OwnedFd) -> Verdict {
-    let arguments = ["probe", "noop"].map(|word| CString::new(word).unwrap_or_default());
+    let arguments = arguments();
     let mut command = Command::new("/execveat/was/not/reached");
     raw::in_child(&mut command, move || {
-        Err(raw::execute_descriptor(file.as_fd(), &arguments).into())
+        Err(raw::execute_at(file.as_fd(), c"", libc::AT_EMPTY_PATH, &arguments).into())
     });
     judge(program, command.status())
+}
+
+fn at_folder(program: &str, folder: OwnedFd, name: &str) -> Verdict {
+    let Ok(name) = CString::new(name) else {
+        return broken(&format!("{program:?} holds a zero byte"));
+    };
+    let arguments = arguments();
+    let mut command = Command::new("/execveat/was/not/reached");
+    raw::in_child(&mut command, move || {
+        Err(raw::execute_at(folder.as_fd(), &name, 0, &arguments).into())
+    });
+    judge(program, command.status())
+}
+
+fn compat_call(program: &str) -> Verdict {
+    let prepared = match compat::Execution::of(program, &["probe", "noop"]) {
+        Ok(prepared) => prepared,
+        Err(broken) => return broken,
+    };
+    let mut command = Command::new("/execve/was/not/reached");
+    raw::in_child(&mut command, move || Err(prepared.call().into()));
+    judge(program, command.status())
+}
+
+fn arguments() -> [CString; 2] {
+    ["probe", "noop"].map(|word| CString::new(word).unwrap_or_default())
 }
 
 fn judge(program: &str, status: io::Result<ExitStatus>) -> Verdict {

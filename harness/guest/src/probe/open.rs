@@ -8,7 +8,7 @@ use harness_proto::Verdict;
 use harness_proto::probe::{Access, OpenWay};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 
-use super::{broken, denied, raw, ring, verdict};
+use super::{broken, compat, denied, odd, raw, ring, verdict};
 
 pub(super) fn open(path: &str, access: Access, by: OpenWay, cwd: Option<&str>) -> Verdict {
     if let Some(cwd) = cwd
@@ -55,6 +55,27 @@ pub(super) fn open_by(path: &str, access: Access, by: OpenWay) -> Result<OwnedFd
             rustix::fs::openat(CWD, path, flags, mode).map_err(denied)
         }
         OpenWay::Handle => by_handle(path, flags),
+        OpenWay::AtFolder => {
+            let (folder, name) = odd::folder_of(path)?;
+            rustix::fs::openat(folder, name, flags, mode).map_err(denied)
+        }
+        OpenWay::InRoot => {
+            let (folder, name) = odd::folder_of(path)?;
+            let root = ResolveFlags::IN_ROOT;
+            rustix::fs::openat2(folder, format!("/{name}"), flags, Mode::empty(), root)
+                .map_err(denied)
+        }
+        OpenWay::ProcCwd => {
+            let (folder, name) = odd::folder_of(path)?;
+            rustix::process::fchdir(folder)
+                .map_err(|error| broken(&format!("change to the folder of {path}: {error}")))?;
+            let path = format!("/proc/self/cwd/{name}");
+            rustix::fs::openat(CWD, path, flags, mode).map_err(denied)
+        }
+        OpenWay::RawName => odd::raw_name(path, flags),
+        OpenWay::Raced => odd::raced(path, flags),
+        OpenWay::Pivoted => odd::pivoted(path, flags),
+        OpenWay::Compat => compat::open(path, flags),
         OpenWay::IoUring => {
             let path = text(path)?;
             let flags = i32::try_from(flags.bits()).unwrap_or_default();

@@ -17,12 +17,12 @@ pub(super) struct Handle {
     content: [u8; 128],
 }
 
-fn errno() -> Errno {
+pub(super) fn errno() -> Errno {
     Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
 }
 
 /// What libc makes of a result, as rustix does.
-fn checked(result: c_long) -> rustix::io::Result<c_long> {
+pub(super) fn checked(result: c_long) -> rustix::io::Result<c_long> {
     if result == -1 {
         Err(errno())
     } else {
@@ -30,7 +30,7 @@ fn checked(result: c_long) -> rustix::io::Result<c_long> {
     }
 }
 
-fn descriptor(result: c_long) -> rustix::io::Result<OwnedFd> {
+pub(super) fn descriptor(result: c_long) -> rustix::io::Result<OwnedFd> {
     let fd = c_int::try_from(checked(result)?).map_err(|_| Errno::BADF)?;
     // SAFETY: the kernel has just made it for this caller.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -175,9 +175,13 @@ pub(super) fn write_memory(pid: i32, content: &mut [u8]) -> rustix::io::Result<(
     checked(copied as c_long).map(drop)
 }
 
-/// `execveat(2)` of a descriptor, with no environment; returns only when it
-/// fails.
-pub(super) fn execute_descriptor(file: BorrowedFd<'_>, arguments: &[CString]) -> Errno {
+/// `execveat(2)`, with no environment; returns only when it fails.
+pub(super) fn execute_at(
+    place: BorrowedFd<'_>,
+    name: &CStr,
+    flags: c_int,
+    arguments: &[CString],
+) -> Errno {
     let mut pointers: Vec<*const libc::c_char> =
         arguments.iter().map(|argument| argument.as_ptr()).collect();
     pointers.push(ptr::null());
@@ -186,11 +190,11 @@ pub(super) fn execute_descriptor(file: BorrowedFd<'_>, arguments: &[CString]) ->
     unsafe {
         libc::syscall(
             libc::SYS_execveat,
-            file.as_raw_fd(),
-            c"".as_ptr(),
+            place.as_raw_fd(),
+            name.as_ptr(),
             pointers.as_ptr(),
             environment.as_ptr(),
-            libc::AT_EMPTY_PATH,
+            flags,
         )
     };
     errno()
@@ -217,37 +221,6 @@ pub(super) fn send_many(
     checked(sent.into()).map(drop)
 }
 
-/// Map the first page of a file, private, and make it executable by either
-/// way. The mapping is gone again afterwards.
-pub(super) fn map_executable(file: BorrowedFd<'_>, at_once: bool) -> rustix::io::Result<()> {
-    const PAGE: usize = 4096;
-    let executable = libc::PROT_READ | libc::PROT_EXEC;
-    let protection = if at_once { executable } else { libc::PROT_READ };
-    // SAFETY: a new mapping, where the kernel likes it.
-    let page = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            PAGE,
-            protection,
-            libc::MAP_PRIVATE,
-            file.as_raw_fd(),
-            0,
-        )
-    };
-    if page == libc::MAP_FAILED {
-        return Err(errno());
-    }
-    let result = if at_once {
-        Ok(())
-    } else {
-        // SAFETY: the mapping made above, which nothing else knows.
-        checked(unsafe { libc::mprotect(page, PAGE, executable) }.into()).map(drop)
-    };
-    // SAFETY: as above.
-    unsafe { libc::munmap(page, PAGE) };
-    result
-}
-
 /// `fork(2)`: `None` in the child. Only for a process with one thread.
 pub(super) fn fork() -> rustix::io::Result<Option<i32>> {
     // SAFETY: with one thread the child may do whatever the parent may.
@@ -264,6 +237,28 @@ pub(super) fn clone_and_exit(flags: c_int) -> rustix::io::Result<i32> {
         exit(0);
     }
     Ok(i32::try_from(checked(pid)?).unwrap_or_default())
+}
+
+/// Of linux/sched.h; libc's own constant is too narrow for it.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// `clone3(2)` with `CLONE_INTO_CGROUP`: `None` in the child. Only for a process
+/// with one thread.
+pub(super) fn clone_into(cgroup: BorrowedFd<'_>) -> rustix::io::Result<Option<i32>> {
+    // SAFETY: all of it may be zero.
+    let mut wish: libc::clone_args = unsafe { std::mem::zeroed() };
+    wish.flags = CLONE_INTO_CGROUP;
+    wish.exit_signal = libc::SIGCHLD as u64;
+    wish.cgroup = u64::try_from(cgroup.as_raw_fd()).map_err(|_| Errno::BADF)?;
+    // SAFETY: without a stack of its own the child goes on as after fork.
+    let pid = checked(unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw mut wish,
+            size_of::<libc::clone_args>(),
+        )
+    })?;
+    Ok(i32::try_from(pid).ok().filter(|pid| *pid != 0))
 }
 
 /// End without the destructors that belong to the parent.

@@ -32,6 +32,20 @@ pub(super) fn connect(
     submit(&opcode::Connect::new(fd, peer.as_ptr().cast(), peer.addr_len()).build())
 }
 
+/// `IORING_OP_READ` at the start of a file.
+pub(super) fn read(
+    file: BorrowedFd<'_>,
+    room: &mut [u8],
+) -> std::io::Result<rustix::io::Result<i32>> {
+    let fd = Fd(file.as_raw_fd());
+    let length = u32::try_from(room.len()).unwrap_or(u32::MAX);
+    submit(
+        &opcode::Read::new(fd, room.as_mut_ptr(), length)
+            .offset(0)
+            .build(),
+    )
+}
+
 /// One submission, and what came of it. What it points to must outlive this.
 fn submit(entry: &Entry) -> std::io::Result<rustix::io::Result<i32>> {
     let mut ring = IoUring::new(2)?;

@@ -12,7 +12,7 @@ use rustix::net::{
     socket_with,
 };
 
-use super::{broken, raw, verdict};
+use super::{broken, datagram, raw, verdict};
 
 /// Of linux/socket.h; rustix has no name for it.
 const MSG_FASTOPEN: u32 = 0x2000_0000;
@@ -46,11 +46,18 @@ fn of_kind(
 }
 
 pub(super) fn send(address: SocketAddr, by: SendWay) -> Verdict {
-    let transport = match by {
-        SendWay::FastOpen => Transport::Tcp,
-        SendWay::Sendto | SendWay::Sendmsg | SendWay::Sendmmsg => Transport::Udp,
+    let made = match by {
+        SendWay::FastOpen => socket(Transport::Tcp, address),
+        SendWay::OtherFamily => {
+            let any = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0));
+            socket(Transport::Udp, any)
+        }
+        SendWay::Unspecified | SendWay::Raw | SendWay::Packet => {
+            return datagram::send(address, by);
+        }
+        SendWay::Sendto | SendWay::Sendmsg | SendWay::Sendmmsg => socket(Transport::Udp, address),
     };
-    let socket = match socket(transport, address) {
+    let socket = match made {
         Ok(socket) => socket,
         Err(broken) => return broken,
     };
@@ -65,7 +72,8 @@ pub(super) fn send(address: SocketAddr, by: SendWay) -> Verdict {
         .map(drop)
     };
     match by {
-        SendWay::Sendto => verdict(rustix::net::sendto(
+        SendWay::Unspecified | SendWay::Raw | SendWay::Packet => broken("made by hand"),
+        SendWay::Sendto | SendWay::OtherFamily => verdict(rustix::net::sendto(
             &socket,
             b"x",
             SendFlags::empty(),

@@ -18,6 +18,18 @@ pub(super) fn perform(task: &Task, work: fn(&harness_proto::Probe) -> Verdict) -
     if let Err(message) = become_subject(&task.run_as) {
         return broken(&message);
     }
+    if let Some(name) = &task.run_as.disguise {
+        let is_already = std::env::args().next().is_some_and(|first| first == *name);
+        if !is_already {
+            return disguised(task, name);
+        }
+        if let Err(error) = set_comm(name) {
+            return broken(&format!("take the name {name}: {error}"));
+        }
+    }
+    if let Some(cgroup) = &task.run_as.clone_into {
+        return in_cgroup(cgroup, || work(&task.probe));
+    }
     match task.run_as.doer {
         Doer::Itself => work(&task.probe),
         Doer::Thread => std::thread::scope(|scope| {
@@ -87,9 +99,43 @@ fn unshare(flags: UnshareFlags) -> rustix::io::Result<()> {
     unsafe { rustix::thread::unshare_unsafe(flags) }
 }
 
+/// The same program again, with another first argument.
+fn disguised(task: &Task, name: &str) -> Verdict {
+    use std::os::unix::process::CommandExt as _;
+    let Ok(text) = serde_json::to_string(task) else {
+        return broken("the task cannot be written");
+    };
+    let mut command = Command::new("/proc/self/exe");
+    match command.arg0(name).args(["run", &text]).status() {
+        Ok(status) => ended(status),
+        Err(error) => broken(&format!("start again as {name}: {error}")),
+    }
+}
+
+fn set_comm(name: &str) -> rustix::io::Result<()> {
+    let name = std::ffi::CString::new(name).map_err(|_| rustix::io::Errno::INVAL)?;
+    rustix::thread::set_name(&name)
+}
+
+/// A child that is in another cgroup from its first moment.
+fn in_cgroup(cgroup: &str, work: impl FnOnce() -> Verdict) -> Verdict {
+    let path = format!("{CGROUPS}{cgroup}");
+    match File::open(&path) {
+        Err(error) => broken(&format!("open {path}: {error}")),
+        Ok(folder) => in_child_by(|| raw::clone_into(std::os::fd::AsFd::as_fd(&folder)), work),
+    }
+}
+
 /// The child prints the verdict, so this one must not: it ends with it.
 fn in_child(work: impl FnOnce() -> Verdict) -> Verdict {
-    let pid = match raw::fork() {
+    in_child_by(raw::fork, work)
+}
+
+fn in_child_by(
+    fork: impl FnOnce() -> rustix::io::Result<Option<i32>>,
+    work: impl FnOnce() -> Verdict,
+) -> Verdict {
+    let pid = match fork() {
         Ok(None) => {
             super::say(&work());
             raw::exit(0);

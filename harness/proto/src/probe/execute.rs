@@ -20,4 +20,8 @@ pub enum ExecWay {
     /// `execveat(2)` of a descriptor whose file has been removed. A copy of
     /// the program has to be put in its place afterwards.
     Deleted,
+    /// `execveat(2)` of a descriptor of the folder, and the name alone.
+    AtFolder,
+    /// The system call of 32-bit programs, on x86.
+    Compat,
 }

@@ -40,6 +40,33 @@ pub enum OpenWay {
     Handle,
     /// `IORING_OP_OPENAT`.
     IoUring,
+    /// A descriptor of the folder, and the name alone.
+    AtFolder,
+    /// Beneath `/proc/self/cwd`, from the folder.
+    ProcCwd,
+    /// `openat2(2)` with `RESOLVE_IN_ROOT`, the folder being the root.
+    InRoot,
+    /// A second hard link to it, whose name is no text: it has a byte 0xff.
+    RawName,
+    /// A symbolic link that leads to it and to another file in turn, while it
+    /// is opened again and again. Allowed if it was opened even once.
+    Raced,
+    /// `pivot_root(2)` first, in a mount namespace of its own, to another
+    /// mount of its folder.
+    Pivoted,
+    /// The system call of 32-bit programs, on x86.
+    Compat,
+}
+
+/// By which calls [`super::Probe::Create`] creates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CreateWay {
+    /// `openat(2)` with `O_CREAT | O_EXCL`.
+    #[default]
+    Openat,
+    /// `O_TMPFILE`, a file without a name, then `linkat(2)`.
+    Tmpfile,
 }
 
 /// What [`super::Probe::Change`] changes.
@@ -82,6 +109,8 @@ pub enum MapWay {
     Mmap,
     /// `mmap(2)` without, then `mprotect(2)` with it.
     Mprotect,
+    /// `read(2)` into memory of no file, then `mprotect(2)` with it.
+    Anonymous,
 }
 
 /// What [`super::Probe::Flood`] opens, as [`super::Probe::Open`] does.

@@ -39,4 +39,13 @@ pub enum SendWay {
     Sendmmsg,
     /// `sendmsg(2)` with `MSG_FASTOPEN` from a TCP socket.
     FastOpen,
+    /// `sendto(2)` from a UDP socket to an IPv4 address of family `AF_UNSPEC`.
+    Unspecified,
+    /// `sendto(2)` from an IPv6 UDP socket to an IPv4 address.
+    OtherFamily,
+    /// `sendto(2)` from a raw IPv4 socket, of a UDP datagram.
+    Raw,
+    /// `sendto(2)` from a packet socket on the loopback device, of a UDP
+    /// datagram in IPv4.
+    Packet,
 }

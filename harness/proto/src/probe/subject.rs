@@ -28,6 +28,12 @@ pub struct RunAs {
     /// As this user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
+    /// Under this name, in `comm` and as first argument.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disguise: Option<String>,
+    /// By a child that `clone3(2)` puts into this cgroup as it makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clone_into: Option<String>,
     /// Who does the work.
     #[serde(default, skip_serializing_if = "is_default")]
     pub doer: Doer,

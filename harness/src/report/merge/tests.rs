@@ -89,7 +89,7 @@ fn report(whole: &Plan, shard: Option<Shard>, took: u64) -> Report {
         shard,
         subjects: std::collections::BTreeMap::new(),
     };
-    Report::new(info, cells.collect(), boots.collect())
+    Report::new(info, cells.collect(), boots.collect(), Vec::new())
 }
 
 /// As JSON, without what the clock says.
