@@ -52,6 +52,12 @@ fn goes_on(line: &str) -> bool {
     line.contains('>') && !line.starts_with(['-', '*', '+', '#', '|', '[', '>', '<'])
 }
 
+/// A comment so far, and the line where it began.
+struct Comment {
+    number: usize,
+    said: String,
+}
+
 #[derive(Default)]
 struct Writer {
     lines: Vec<Line>,
@@ -64,7 +70,7 @@ struct Writer {
     table: Option<Table>,
     /// The tag whose content is dropped.
     hidden: Option<String>,
-    comment: Option<String>,
+    comment: Option<Comment>,
     /// An opening tag that goes on in the next line.
     pending: String,
     /// Whether one can.
@@ -107,12 +113,12 @@ impl Writer {
         loop {
             if let Some(comment) = &mut self.comment {
                 let Some((inside, after)) = rest.split_once("-->") else {
-                    comment.push_str(&rest);
-                    comment.push(' ');
+                    comment.said.push_str(&rest);
+                    comment.said.push(' ');
                     return;
                 };
-                comment.push_str(inside);
-                let said = comment.trim().replace("-->", "");
+                comment.said.push_str(inside);
+                let said = comment.said.trim().replace("-->", "");
                 self.comment = None;
                 if !said.is_empty() {
                     // A comment of Markdown, on one line: never an item.
@@ -141,7 +147,10 @@ impl Writer {
                 continue;
             }
             if let Some(after) = from.strip_prefix("<!--") {
-                self.comment = Some(String::new());
+                self.comment = Some(Comment {
+                    number: self.number,
+                    said: String::new(),
+                });
                 rest = after.to_owned();
                 continue;
             }
@@ -204,7 +213,8 @@ impl Writer {
     fn finish(&mut self) {
         if let Some(comment) = self.comment.take() {
             self.end_line();
-            self.raw(&format!("<!-- {} -->", comment.trim()));
+            self.number = comment.number;
+            self.raw(&format!("<!-- {} -->", comment.said.trim()));
         }
         self.end_table();
         self.end_line();

@@ -48,6 +48,17 @@ fn filled(text: &str) -> Option<String> {
         .then(|| text.to_owned())
 }
 
+/// `Sign-off: SRE: ____` is signed by the SRE: the word in front only says
+/// what the line is, unless nothing else says who.
+fn without_label(text: &str) -> &str {
+    let Some((label, rest)) = text.split_once(':') else {
+        return text;
+    };
+    let is_label = LINES.contains(&label.trim().to_lowercase().as_str());
+    let says_who = rest.contains(':') || rest.contains("__") && filled(rest).is_some();
+    if is_label && says_who { rest } else { text }
+}
+
 /// Who signs by a line: `Security lead: Jane Doe, Date: 2026-01-01`.
 pub(super) fn of_line(text: &str, tick: Option<bool>) -> SignOff {
     let (status, text) = mark::strip_status(text);
@@ -59,6 +70,7 @@ pub(super) fn of_line(text: &str, tick: Option<bool>) -> SignOff {
         }
         _ => (text.as_str(), None),
     };
+    let before = without_label(before);
     let (role, name) = match before.split_once(':') {
         Some((role, name)) => (role, filled(name)),
         None => match before.split_once("__") {

@@ -67,7 +67,7 @@ fn tables_with_a_status_column_merged_cells_and_boxes() {
 fn what_stands_right_below_a_table_is_no_row_and_no_row_is_lost() {
     check(
         "## S\n| # | Item | Status |\n|---|---|---|\n| 1.1 | TLS | ✅ |\n| 1.2 | | ❌ |\nSign-off: Lead ____ Date: ____\n",
-        "# S\nPass TLS\nunsigned Sign-off: Lead / None / None\nunplaced 5: 1.2 |  | ❌",
+        "# S\nPass TLS\nunsigned Lead / None / None\nunplaced 5: 1.2 |  | ❌",
     );
     check(
         "Item | Status\n--- | ---\nTLS | ✅\n",
@@ -98,8 +98,8 @@ fn pass_and_fail_criteria_below_a_heading_each() {
 #[test]
 fn sign_offs_in_lines_lists_and_tables() {
     check(
-        "## Security\n- [x] TLS\n\nSign-off (security lead): Jane Doe  Date: 2026-01-02\n\n## Final approval\n- [ ] CTO: ________ Date: ____\n- [x] CISO: Max\n\n| Role | Name | Date | Signature |\n|---|---|---|---|\n| Ops | Ann | 2026-01-03 | ✅ |\n| QA | | | |\n",
-        "# Security\nPass TLS\nsigned Sign-off (security lead) / Some(\"Jane Doe\") / Some(\"2026-01-02\")\nunsigned CTO / None / None\nsigned CISO / Some(\"Max\") / None\nsigned Ops / Some(\"Ann\") / Some(\"2026-01-03\")\nunsigned QA / None / None",
+        "## Security\n- [x] TLS\n\nSign-off (security lead): Jane Doe  Date: 2026-01-02\nSign-off: SRE: ____\nSign-off: QA: Eve\nApproved by: Bob\n\n## Final approval\n- [ ] CTO: ________ Date: ____\n- [x] CISO: Max\n\n| Role | Name | Date | Signature |\n|---|---|---|---|\n| Ops | Ann | 2026-01-03 | ✅ |\n| QA | | | |\n",
+        "# Security\nPass TLS\nsigned Sign-off (security lead) / Some(\"Jane Doe\") / Some(\"2026-01-02\")\nunsigned SRE / None / None\nsigned QA / Some(\"Eve\") / None\nsigned Approved by / Some(\"Bob\") / None\nunsigned CTO / None / None\nsigned CISO / Some(\"Max\") / None\nsigned Ops / Some(\"Ann\") / Some(\"2026-01-03\")\nunsigned QA / None / None",
     );
 }
 
