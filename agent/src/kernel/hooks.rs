@@ -71,11 +71,18 @@ const fn covered(name: &'static str, operations: &[Operation]) -> Hook {
     }
 }
 
-const fn content(name: &'static str, hook_name: &'static str, operation: Operation) -> Hook {
+/// Beside another program on its hook.
+const fn beside(name: &'static str, hook_name: &'static str, operations: &[Operation]) -> Hook {
     Hook {
         hook: hook_name,
+        ..hook(name, operations)
+    }
+}
+
+const fn content(name: &'static str, hook_name: &'static str, operation: Operation) -> Hook {
+    Hook {
         content: true,
-        ..hook(name, &[operation])
+        ..beside(name, hook_name, &[operation])
     }
 }
 
@@ -87,9 +94,11 @@ const fn on_cgroup(name: &'static str, operation: Operation) -> Hook {
 }
 
 /// All of them, in the order in which they are attached.
-pub const HOOKS: [Hook; 44] = [
+pub const HOOKS: [Hook; 46] = [
     hook("file_open", &[Read, Write, RawDevice]),
     hook("file_permission", &[HeldRead, HeldWrite]),
+    beside("mmap_held", "mmap_file", &[HeldRead, HeldWrite]),
+    beside("mprotect_held", "file_mprotect", &[HeldRead, HeldWrite]),
     hook("inode_create", &[Create]),
     hook("inode_mkdir", &[Create]),
     hook("inode_mknod", &[Create]),

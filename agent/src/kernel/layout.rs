@@ -102,6 +102,7 @@ const ARGUMENTS: &[(&str, &str, &str)] = &[
     (name::ARG_PERMISSION_MASK, "file_permission", "mask"),
     (name::ARG_MMAP_FILE, "mmap_file", "file"),
     (name::ARG_MMAP_PROT, "mmap_file", "prot"),
+    (name::ARG_MMAP_FLAGS, "mmap_file", "flags"),
     (name::ARG_MPROTECT_VMA, "file_mprotect", "vma"),
     (name::ARG_MPROTECT_PROT, "file_mprotect", "prot"),
     (name::ARG_CREATE_DENTRY, "inode_create", "dentry"),

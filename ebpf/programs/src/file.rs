@@ -6,7 +6,7 @@ use aya_ebpf::{Global, macros::lsm, programs::LsmContext};
 
 use crate::{
     ALLOW, DENY, config, decide,
-    kernel::{Dentry, File, argument, member, pointer},
+    kernel::{Dentry, File, member, pointer},
     maps::active,
 };
 
@@ -21,12 +21,10 @@ const ATTRIBUTES: Operations = Operation::Attributes.alone();
 
 // Values of the kernel's own, the same on every architecture.
 const FMODE_READ: u32 = 1;
-const FMODE_WRITE: u32 = 2;
+pub(crate) const FMODE_WRITE: u32 = 2;
 /// In `f_flags`: opened to be executed, which the hooks of exec decide about.
 const FMODE_EXEC: u32 = 0x20;
 const ATTR_SIZE: u32 = 1 << 3;
-const MAY_WRITE: u64 = 2;
-const MAY_READ: u64 = 4;
 
 /// Opening a file.
 #[lsm(hook = "file_open")]
@@ -62,26 +60,6 @@ pub fn file_open(context: LsmContext) -> i32 {
         return ALLOW;
     }
     decide::conclude_file(active, &lists, Some(inode), dentry, operations)
-}
-
-/// Reading or writing through a descriptor; attached only for rules that
-/// revoke.
-#[lsm(hook = "file_permission")]
-pub fn file_permission(context: LsmContext) -> i32 {
-    let Some(active) = active() else { return ALLOW };
-    let file = File(pointer(&context, &config::ARG_PERMISSION_FILE));
-    let dentry = file.dentry();
-    decide::file(active, dentry, || {
-        let mask = argument(&context, &config::ARG_PERMISSION_MASK);
-        let mut operations = Operations::NONE;
-        if mask & MAY_READ != 0 {
-            operations = operations.with(Operation::HeldRead.alone());
-        }
-        if mask & MAY_WRITE != 0 {
-            operations = operations.with(Operation::HeldWrite.alone());
-        }
-        (Some(file.inode()), operations)
-    })
 }
 
 /// Decide about the dentry that is an argument of a hook.

@@ -10,6 +10,7 @@
 //! | [`weigh`] | holding the rules of one list against an attempt |
 //! | [`emit`] | counting and reporting a decision |
 //! | [`file`] | hooks about files and folders |
+//! | [`held`] | hooks about what was open before a rule |
 //! | [`identify`] | what the agent asks about the files that it has opened |
 //! | [`exec`] | hooks about programs |
 //! | [`network`] | hooks about sockets |
@@ -29,6 +30,7 @@ mod emit;
 mod exec;
 mod fallback;
 mod file;
+mod held;
 mod identify;
 mod kernel;
 mod maps;

@@ -233,6 +233,14 @@ pub enum HeldOperation {
     ReadMapped,
     /// `mmap(2)`, private and readable, and read a byte.
     MapRead,
+    /// `mmap(2)` without any access, `mprotect(2)` to read, and read a byte.
+    ProtectRead,
+    /// `mmap(2)`, shared and writable, and write a byte; the descriptor must
+    /// be open for both.
+    MapWrite,
+    /// `mmap(2)`, shared and readable, `mprotect(2)` to write, and write a
+    /// byte; the descriptor must be open for both.
+    ProtectWrite,
     /// Another process reads a byte, which was sent the descriptor over a
     /// socket.
     ReadPassed,

@@ -80,6 +80,24 @@ impl Held<'_> {
             HeldOperation::MapRead => verdict(
                 Mapping::of(file.as_fd(), libc::PROT_READ).map(|mapping| mapping.first_byte()),
             ),
+            HeldOperation::ProtectRead => verdict(
+                Mapping::of(file.as_fd(), libc::PROT_NONE)
+                    .and_then(|mapping| mapping.protect(libc::PROT_READ).map(|()| mapping))
+                    .map(|mapping| mapping.first_byte()),
+            ),
+            HeldOperation::MapWrite | HeldOperation::ProtectWrite
+                if self.hold.access != Access::ReadWrite =>
+            {
+                broken("only what was opened for reading and writing can be mapped so")
+            }
+            HeldOperation::MapWrite => verdict(
+                Mapping::shared(file.as_fd(), memory::BOTH).map(|mapping| mapping.put(0, b"x")),
+            ),
+            HeldOperation::ProtectWrite => verdict(
+                Mapping::shared(file.as_fd(), libc::PROT_READ)
+                    .and_then(|mapping| mapping.protect(memory::BOTH).map(|()| mapping))
+                    .map(|mapping| mapping.put(0, b"x")),
+            ),
             HeldOperation::ReadPassed => copies::read_passed(file),
             HeldOperation::ReadTaken => copies::read_taken(file),
             HeldOperation::Sendfile => copies::sendfile(file),

@@ -9,7 +9,10 @@ use super::raw::{checked, errno};
 
 const PAGE: usize = 4096;
 
-/// The first page of a file, private.
+/// Readable and writable.
+pub(super) const BOTH: c_int = libc::PROT_READ | libc::PROT_WRITE;
+
+/// The first page of a file, private unless it says shared.
 #[derive(Debug)]
 pub(super) struct Mapping(*mut libc::c_void);
 
@@ -19,20 +22,23 @@ impl Mapping {
         Self::new(protection, libc::MAP_PRIVATE, file.as_raw_fd())
     }
 
+    /// The same, so that what is written goes to the file.
+    pub(super) fn shared(file: BorrowedFd<'_>, protection: c_int) -> rustix::io::Result<Self> {
+        Self::new(protection, libc::MAP_SHARED, file.as_raw_fd())
+    }
+
     /// `mmap(2)` of no file.
     pub(super) fn anonymous() -> rustix::io::Result<Self> {
-        let writable = libc::PROT_READ | libc::PROT_WRITE;
-        Self::new(writable, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
+        Self::new(BOTH, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
     }
 
     /// As [`Self::anonymous`], where an address has 32 bits.
     pub(super) fn low() -> rustix::io::Result<Self> {
-        let writable = libc::PROT_READ | libc::PROT_WRITE;
         #[cfg(target_arch = "x86_64")]
         let low = libc::MAP_32BIT;
         #[cfg(not(target_arch = "x86_64"))]
         let low = 0;
-        Self::new(writable, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | low, -1)
+        Self::new(BOTH, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | low, -1)
     }
 
     fn new(protection: c_int, flags: c_int, file: c_int) -> rustix::io::Result<Self> {
