@@ -39,14 +39,23 @@ const SPLATS: [&str; 14] = [
 
 /// The first panic, else the first other trouble.
 pub fn find_trouble(console: &str) -> Option<Trouble<'_>> {
-    let lines = || console.lines().map(str::trim);
-    lines()
-        .find(|line| line.contains("Kernel panic - not syncing"))
-        .map(Trouble::Panic)
-        .or_else(|| lines().find(|line| is_splat(line)).map(Trouble::Splat))
+    panic(console).or_else(|| splats(console).next().map(Trouble::Splat))
 }
 
-fn is_splat(line: &str) -> bool {
+/// The line that says that the kernel is dead.
+pub(super) fn panic(console: &str) -> Option<Trouble<'_>> {
+    let mut lines = console.lines().map(str::trim);
+    lines
+        .find(|line| line.contains("Kernel panic - not syncing"))
+        .map(Trouble::Panic)
+}
+
+/// The lines that start a report of a bug.
+pub(super) fn splats(console: &str) -> impl Iterator<Item = &str> {
+    console.lines().map(str::trim).filter(|line| is_splat(line))
+}
+
+pub(super) fn is_splat(line: &str) -> bool {
     let starts_a_word = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric());
     SPLATS
         .iter()

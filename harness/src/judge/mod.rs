@@ -4,6 +4,7 @@
 mod account;
 mod action;
 pub mod console;
+mod splats;
 mod storm;
 
 use harness_proto::LogStream;
@@ -15,6 +16,7 @@ use crate::{
 };
 
 pub use console::{Trouble, find_trouble};
+pub use splats::{FILE as KNOWN_SPLATS, KnownSplats, SplatsError};
 
 /// Everything that a cell is judged by.
 #[derive(Debug, Clone, Copy)]
@@ -29,25 +31,34 @@ pub struct Evidence<'a> {
     pub console: &'a str,
 }
 
-/// Judge one cell. What explains more comes first: a panic explains a silent
-/// guest, a denied probe a later timeout.
+/// Judge one cell, of a kernel of which nothing is let pass.
 pub fn judge(evidence: Evidence<'_>) -> Outcome {
-    kernel(evidence.console)
+    judge_on("", &KnownSplats::default(), evidence)
+}
+
+/// Judge one cell of a kernel. What explains more comes first: a panic
+/// explains a silent guest, a denied probe a later timeout.
+pub fn judge_on(kernel: &str, known: &KnownSplats, evidence: Evidence<'_>) -> Outcome {
+    trouble(kernel, known, evidence.console)
         .or_else(|| observations(evidence))
         .or_else(|| ending(evidence))
         .unwrap_or(Outcome::Passed)
 }
 
-fn kernel(console: &str) -> Option<Outcome> {
-    let trouble = find_trouble(console)?;
+fn trouble(kernel: &str, known: &KnownSplats, console: &str) -> Option<Outcome> {
+    let unknown = |line: &&str| known.allowed(kernel, line).is_none();
+    let splat = || console::splats(console).find(unknown).map(Trouble::Splat);
+    let trouble = console::panic(console).or_else(splat)?;
+    let line = trouble.line();
     let code = match trouble {
         Trouble::Panic(_) => FailCode::KernelPanic,
         Trouble::Splat(_) => FailCode::KernelSplat,
     };
-    Some(Outcome::failed(
-        code,
-        format!("the console says \"{}\"", trouble.line()),
-    ))
+    let mut reason = format!("the console says \"{line}\"");
+    if let Some(day) = known.expired(kernel, line) {
+        reason = format!("{reason}, which {KNOWN_SPLATS} let pass until {day}");
+    }
+    Some(Outcome::failed(code, reason))
 }
 
 /// The first expectation that was not met. A gap in the records ends the
@@ -75,6 +86,9 @@ fn observations(evidence: Evidence<'_>) -> Option<Outcome> {
     None
 }
 
+/// In a reason, before what the agent said last.
+pub(crate) const LAST_WORDS: &str = "; the agent's last words: ";
+
 /// Says where in the scenario it was, and what the agent said last.
 fn locate(outcome: &mut Outcome, index: usize, evidence: Evidence<'_>) {
     let (Outcome::Failed { reason, .. } | Outcome::Infra { reason, .. }) = outcome else {
@@ -88,16 +102,31 @@ fn locate(outcome: &mut Outcome, index: usize, evidence: Evidence<'_>) {
         .map(|step| format!(", step {}", step + 1))
         .unwrap_or_default();
     *reason = format!("{phase}{step}: {reason}");
-    let said = evidence
+    let stderr = evidence
         .transcript
         .logs
         .iter()
-        .filter(|((_, stream), _)| *stream == LogStream::Stderr)
-        .filter_map(|(_, text)| text.lines().rev().find(|line| !line.trim().is_empty()))
-        .next_back();
-    if let Some(line) = said {
-        *reason = format!("{reason}; the agent's last words: {}", line.trim());
+        .filter(|((_, stream), _)| *stream == LogStream::Stderr);
+    if let Some(said) = stderr.filter_map(|(_, text)| point(text)).next_back() {
+        *reason = format!("{reason}{LAST_WORDS}{said}");
     }
+}
+
+/// What matters of what an agent said before it ended: its last line, or, if
+/// that ends a log of the kernel's verifier, the line that says which program,
+/// and the complaint.
+fn point(stderr: &str) -> Option<String> {
+    let mut lines = stderr.lines().rev().map(str::trim);
+    let mut lines = lines.by_ref().filter(|line| !line.is_empty());
+    let last = lines.next()?;
+    if !(last.starts_with("processed ") && last.contains(" insns ")) {
+        return Some(last.to_owned());
+    }
+    // Instructions are numbered, states of registers begin with their names.
+    let complaint = lines.next().unwrap_or_default();
+    let which = stderr.lines().find(|line| line.contains("verifier"));
+    let which = which.map(|line| format!("{}: ", line.trim().trim_end_matches(':')));
+    Some(which.unwrap_or_default() + complaint)
 }
 
 fn ending(evidence: Evidence<'_>) -> Option<Outcome> {

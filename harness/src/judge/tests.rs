@@ -313,3 +313,15 @@ fn an_answer_of_the_wrong_kind_is_the_harness_s_own_trouble() {
     assert_eq!(code, InfraCode::Harness);
     assert!(reason.starts_with("steps, step 1: "), "{reason}");
 }
+
+#[test]
+fn of_a_verifiers_log_the_program_and_the_complaint_are_told() {
+    let log = "aegisbpf: the verifier refused program file_open: Permission denied (os error 13)\n\
+        0: R1=ctx(off=0,imm=0)\n7: (79) r1 = *(u64 *)(r6 +8)\n\
+        R6 invalid mem access 'scalar'\nprocessed 7 insns (limit 1000000) max_states_per_insn 0\n";
+    let told = "aegisbpf: the verifier refused program file_open: Permission denied (os error 13): \
+        R6 invalid mem access 'scalar'";
+    assert_eq!(super::point(log).unwrap(), told);
+    assert_eq!(super::point("a\nb \n\n").unwrap(), "b");
+    assert_eq!(super::point("\n"), None);
+}

@@ -40,6 +40,7 @@ pub(super) fn render(report: &Report, logs: &Logs<'_>) -> String {
                     (totals(report))
                 }
                 main {
+                    (problems(report))
                     (matrix(report))
                     (legend())
                     (techniques(report))
@@ -123,6 +124,29 @@ fn matrix(report: &Report) -> Markup {
     }
 }
 
+/// What went wrong, each cause once, with its cells.
+fn problems(report: &Report) -> Markup {
+    let cell = |id: &String| report.cells.iter().find(|cell| cell.id() == *id);
+    html! {
+        @if !report.problems.is_empty() {
+            h2 { "Problems" }
+            @for problem in &report.problems {
+                details.problem {
+                    summary {
+                        b { (problem.cells.len()) " × " code { (problem.code) } } " " (problem.cause)
+                    }
+                    ul {
+                        @for id in &problem.cells {
+                            li { @if let Some(cell) = cell(id) { (link(cell)) } " " (id) }
+                        }
+                    }
+                    p { "run the first again: " code { (problem.rerun) } }
+                }
+            }
+        }
+    }
+}
+
 fn link(cell: &CellReport) -> Markup {
     let said = [Some(cell.id()), cell.code.clone(), cell.reason.clone()];
     let said: Vec<String> = said.into_iter().flatten().collect();
@@ -171,6 +195,7 @@ fn details(cell: &CellReport, logs: &Logs<'_>) -> Markup {
                 @if let Some(seconds) = cell.seconds { (format!(" in {seconds:.2} s")) }
             }
             @if let Some(reason) = &cell.reason { p.reason { (reason) } }
+            @for line in &cell.let_pass { p.reason { "known, and let pass: " (line) } }
             p { "run it again: " code { (cell.rerun) } }
             (steps)
             @for (name, text) in &files {

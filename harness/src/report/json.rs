@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     figures::{Timings, Totals},
+    problem::{self, ProblemReport},
     technique::{self, TechniqueReport},
 };
 use crate::{
@@ -35,6 +36,9 @@ pub struct Report {
     pub timings: Timings,
     /// Every machine that was booted.
     pub boots: Vec<BootReport>,
+    /// Bad cells by their cause, the most frequent first.
+    #[serde(default)]
+    pub problems: Vec<ProblemReport>,
     /// Every cell of the plan, in its order.
     pub cells: Vec<CellReport>,
     /// Every scenario of the plan.
@@ -153,6 +157,9 @@ pub struct CellReport {
     pub restore_seconds: Option<f64>,
     /// Whether its agent had to get ready.
     pub starts_agent: bool,
+    /// Splats of its kernel that are known, with why they are let pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub let_pass: Vec<String>,
     /// The command that runs it again.
     pub rerun: String,
 }
@@ -221,6 +228,7 @@ impl Report {
             run,
             totals: Totals::of(cells.iter().map(|cell| cell.outcome)),
             timings: Timings::of(&cells, &boots),
+            problems: problem::of(&cells),
             techniques: technique::of(&catalogue, &cells),
             boots,
             cells,
@@ -343,6 +351,7 @@ impl CellReport {
             seconds: result.took.map(|took| took.as_secs_f64()),
             restore_seconds: result.restored_in.map(|took| took.as_secs_f64()),
             starts_agent: result.starts_agent,
+            let_pass: result.let_pass.clone(),
             rerun,
         }
     }

@@ -6,6 +6,7 @@ mod html;
 mod json;
 mod junit;
 mod merge;
+mod problem;
 mod summary;
 mod support;
 mod technique;
@@ -20,6 +21,7 @@ pub use json::{
     ScenarioReport, schema,
 };
 pub use merge::{MergeError, ShardReport, merge, one_for_each_machine};
+pub use problem::ProblemReport;
 pub use support::support;
 pub use technique::{Answer, AnswerReport, TechniqueReport, columns, counts};
 

@@ -1,9 +1,9 @@
 //! `summary.md`: the result on one screen, for a pull request or a job.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
-    json::{CellReport, Report},
+    json::Report,
     technique::{self, Answer, TechniqueReport},
 };
 use crate::outcome::OutcomeKind;
@@ -35,6 +35,7 @@ pub(super) fn render(report: &Report) -> String {
     matrix(&mut text, report);
     techniques(&mut text, report);
     trouble(&mut text, report);
+    let_pass(&mut text, report);
     for boot in &report.boots {
         if let Some(why) = &boot.retried {
             let _ = writeln!(
@@ -152,16 +153,26 @@ pub(super) fn blocked(all: &[TechniqueReport], column: (&str, &str)) -> String {
 }
 
 fn trouble(text: &mut String, report: &Report) {
-    let bad = |cell: &&CellReport| matches!(cell.outcome, OutcomeKind::Failed | OutcomeKind::Infra);
-    for cell in report.cells.iter().filter(bad) {
+    for problem in &report.problems {
         let _ = writeln!(
             text,
-            "- **{}** `{}`: {}\n  `{}`",
-            cell.code.as_deref().unwrap_or_default(),
-            cell.id(),
-            escaped(cell.reason.as_deref().unwrap_or_default()),
-            cell.rerun
+            "- **{}** {}: {}\n  `{}`",
+            problem.code,
+            escaped(&problem.where_seen()),
+            escaped(&problem.cause),
+            problem.rerun
         );
+    }
+}
+
+/// Known splats, each once.
+fn let_pass(text: &mut String, report: &Report) {
+    let mut counted: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in report.cells.iter().flat_map(|cell| &cell.let_pass) {
+        *counted.entry(line).or_default() += 1;
+    }
+    for (line, count) in counted {
+        let _ = writeln!(text, "- let pass, {count} ×: {}", escaped(line));
     }
 }
 

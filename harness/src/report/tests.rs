@@ -32,6 +32,7 @@ fn result(boot_mode: BootMode, scenario: &str, outcome: Outcome, ms: Option<u64>
         took: ms.map(Duration::from_millis),
         restored_in: ms.map(|_| Duration::from_millis(200)),
         starts_agent: true,
+        let_pass: Vec::new(),
     }
 }
 
@@ -147,9 +148,9 @@ fn the_summary_is_read_at_a_glance() {
 
     - known gap: asking nicely: nobody can say no
 
-    - **not-denied** `6.12/bpf-lsm/exec-denied/aegisbpf`: &lt;b>a\|b&lt;/b> was allowed
+    - **not-denied** 6.12/bpf-lsm/exec-denied/aegisbpf: &lt;b>a\|b&lt;/b> was allowed
       `cargo xtask repro 6.12/bpf-lsm/exec-denied/aegisbpf`
-    - **boot** `6.12/no-bpf-lsm/exec-denied/aegisbpf`: the machine ended
+    - **boot** 6.12/no-bpf-lsm/exec-denied/aegisbpf: the machine ended
       `cargo xtask repro 6.12/no-bpf-lsm/exec-denied/aegisbpf`
     - 6.12/bpf-lsm was booted twice: it panicked
     "#);

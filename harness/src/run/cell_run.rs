@@ -6,7 +6,7 @@ use super::{CellResult, Inputs};
 use crate::{
     cell::Cell,
     expectation::Program,
-    judge::{Evidence, judge},
+    judge::{Evidence, judge_on},
     outcome::{InfraCode, Outcome},
     run::folder::CellRecord,
     session::{End, Start, Transcript, drive},
@@ -20,6 +20,7 @@ pub(super) fn run(inputs: &Inputs<'_>, snapshot: &dyn Snapshot, cell: Cell) -> C
         took: None,
         restored_in: None,
         starts_agent: false,
+        let_pass: Vec::new(),
     };
     if let Err(outcome) = attempt(inputs, snapshot, &mut result) {
         result.outcome = outcome;
@@ -69,12 +70,15 @@ fn attempt(
     }
     result.restored_in = Some(restored - begun);
     result.took = Some(took);
-    result.outcome = judge(Evidence {
+    let (kernel, known) = (result.cell.group.kernel.as_str(), inputs.known_splats);
+    let evidence = Evidence {
         program,
         nonce: &start.nonce,
         transcript: &transcript,
         console: &console,
-    });
+    };
+    result.outcome = judge_on(kernel, known, evidence);
+    result.let_pass = known.let_pass(kernel, &console);
     keep(&record, program, &transcript).map_err(|reason| Outcome::infra(InfraCode::Disk, reason))
 }
 

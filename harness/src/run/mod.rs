@@ -26,6 +26,7 @@ use crate::{
     cell::{Cell, Group},
     expectation::Program,
     interrupt::Interrupt,
+    judge::KnownSplats,
     outcome::{FailCode, InfraCode, Outcome},
     plan::{Decision, Plan},
     vm::{BootSpec, Hypervisor},
@@ -60,6 +61,8 @@ pub struct Inputs<'a> {
     pub jobs: NonZeroUsize,
     /// From which every cell's seed follows.
     pub seed: u64,
+    /// Which splats of kernels are let pass.
+    pub known_splats: &'a KnownSplats,
     /// Where results go.
     pub folder: &'a RunFolder,
     /// Who is told.
@@ -95,6 +98,8 @@ pub struct CellResult {
     pub restored_in: Option<Duration>,
     /// Whether its agent had to get ready.
     pub starts_agent: bool,
+    /// Splats of its kernel that are known, with why they are let pass.
+    pub let_pass: Vec<String>,
 }
 
 /// What became of a machine.
@@ -261,6 +266,7 @@ impl Runner<'_> {
             took: None,
             restored_in: None,
             starts_agent: false,
+            let_pass: Vec::new(),
         });
     }
 
@@ -287,6 +293,7 @@ impl Runner<'_> {
                 took: None,
                 restored_in: None,
                 starts_agent: false,
+                let_pass: Vec::new(),
             })
         });
         let mut boots = self

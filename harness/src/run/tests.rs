@@ -17,6 +17,7 @@ use crate::{
     expectation::Program,
     fake::{FakeHypervisor, Flaw, Guest, Life},
     interrupt::Interrupt,
+    judge::KnownSplats,
     outcome::{FailCode, InfraCode, Outcome, SkipReason},
     plan::{Decision, Plan, PlannedCell},
 };
@@ -134,6 +135,7 @@ fn run_in(
         hypervisor: &FakeHypervisor::new(lives),
         jobs: NonZeroUsize::new(2).unwrap(),
         seed: 0,
+        known_splats: &KnownSplats::default(),
         folder: &run_folder,
         observer: &retries,
         interrupt,

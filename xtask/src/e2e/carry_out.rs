@@ -1,11 +1,12 @@
 //! A run that is prepared, from its first machine to its reports.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, path::Path, time::SystemTime};
 
 use anyhow::{Context as _, Result, anyhow};
 use harness::{
     Plan,
     interrupt::Interrupt,
+    judge::{KNOWN_SPLATS, KnownSplats},
     report::{BootReport, CellReport, Report, RunInfo, one_for_each_machine},
     run::{self, Earlier, Inputs, RunFolder},
     vm::{Qemu, command_line::Hardware},
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     exit_code::{ExitCode, OrExit as _},
-    setup,
+    setup, workspace,
 };
 
 /// Enough for an agent with its maps; more makes snapshots larger.
@@ -60,6 +61,8 @@ impl Run<'_> {
             .install()
             .context("cannot listen to signals")
             .or_exit(ExitCode::Infrastructure)?;
+        let splats = workspace::root().join("kernel-matrix").join(KNOWN_SPLATS);
+        let splats = KnownSplats::read(&splats, SystemTime::now()).or_exit(ExitCode::Usage)?;
         let results = run::run(&Inputs {
             plan: &plan,
             programs: &prepared.programs,
@@ -76,6 +79,7 @@ impl Run<'_> {
             },
             jobs,
             seed: options.request.seed,
+            known_splats: &splats,
             folder: self.folder,
             observer: &watch,
             interrupt: &interrupt,

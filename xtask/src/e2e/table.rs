@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path};
 use console::style;
 use harness::{
     outcome::OutcomeKind,
-    report::{Answer, CellReport, Report, TechniqueReport, columns, counts},
+    report::{Answer, Report, TechniqueReport, columns, counts},
 };
 
 use super::terminal;
@@ -140,16 +140,14 @@ pub(super) fn techniques(all: &[TechniqueReport]) -> String {
 /// What came of it, what to look at, and how to run a bad cell again.
 pub(super) fn verdict(report: &Report, folder: &Path) -> String {
     let mut text = String::new();
-    let bad = |cell: &&CellReport| matches!(cell.outcome, OutcomeKind::Failed | OutcomeKind::Infra);
-    for cell in report.cells.iter().filter(bad) {
+    for problem in &report.problems {
         let _ = writeln!(
             text,
-            "{} {}: {} {}\n    {}",
-            cell.outcome,
-            cell.id(),
-            cell.code.as_deref().unwrap_or(""),
-            cell.reason.as_deref().unwrap_or(""),
-            cell.rerun
+            "{}: {}\n    {}\n    {}",
+            problem.code,
+            problem.cause,
+            problem.where_seen(),
+            problem.rerun
         );
     }
     let totals = &report.totals;
