@@ -6,13 +6,17 @@
 //! | [`bench`] | a machine that counts, on one kernel |
 //! | [`compare`] | two agents in one boot: what became dearer |
 //! | [`count`] | guest instructions per operation, on each kernel |
+//! | [`guest`] | what goes into such a machine |
+//! | [`run`] | what the agent costs under every policy that matters |
 //! | [`revision`] | the agent of another commit |
 
 mod args;
 mod bench;
 mod compare;
 mod count;
+mod guest;
 mod revision;
+mod run;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -28,6 +32,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
     Count(count::Args),
     Compare(compare::Args),
 }
@@ -35,6 +40,7 @@ enum Command {
 /// The task.
 pub fn run(args: &Args) -> Result<ExitCode> {
     match &args.command {
+        Command::Run(args) => run::run(args),
         Command::Count(args) => count::run(args),
         Command::Compare(args) => compare::run(args),
     }
