@@ -7,6 +7,7 @@
 //! | [`program`] | what the guest does, and what must be observed of it |
 //! | [`reading`] | the counts in what the guest said |
 //! | [`sweep`] | a boot that goes through many policies |
+//! | [`trials`] | a boot with comparisons whose answer is known |
 //! | [`machine`] | the boot |
 
 mod builder;
@@ -14,6 +15,7 @@ pub mod machine;
 pub mod program;
 pub mod reading;
 pub mod sweep;
+pub mod trials;
 
 pub use machine::{Boot, CountError, count};
 pub use program::{CompareProgram, CountProgram, Request};

@@ -29,10 +29,10 @@ pub fn plan(operations: &[Operation], rounds: u32) -> CountPlan {
     }
 }
 
-/// The same plan with every operation slowed down by this part of it.
-pub fn slowed(plan: &CountPlan, by: PerThousand) -> CountPlan {
+/// The same plan with one operation slowed down by this part of it.
+pub fn slowed(plan: &CountPlan, operation: Operation, by: PerThousand) -> CountPlan {
     let slowed = |planned: &Planned| Planned {
-        slowed_by: Some(by),
+        slowed_by: (planned.operation == operation).then_some(by),
         ..*planned
     };
     CountPlan {
@@ -75,11 +75,12 @@ mod tests {
     use harness_proto::count::{Operation, PerThousand};
 
     #[test]
-    fn a_slowed_plan_slows_every_operation_and_changes_nothing_else() {
+    fn a_slowed_plan_slows_one_operation_and_changes_nothing_else() {
         let plan = plan(&Operation::ALL, 4);
-        let mut slowed = slowed(&plan, PerThousand(5));
+        let mut slowed = slowed(&plan, Operation::Stat, PerThousand(5));
         for planned in &mut slowed.operations {
-            assert_eq!(planned.slowed_by.take(), Some(PerThousand(5)));
+            let is_it = planned.operation == Operation::Stat;
+            assert_eq!(planned.slowed_by.take(), is_it.then_some(PerThousand(5)));
         }
         assert_eq!(slowed, plan);
     }

@@ -275,6 +275,51 @@ fn cell(
     })
 }
 
+/// Why results do not make one.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum MergeError {
+    /// There is none.
+    #[error("there is no result")]
+    None,
+    /// They are not about the same.
+    #[error("one result is of {one}, another of {other}: measure both with the same agent")]
+    Differ {
+        /// The first one.
+        one: String,
+        /// Another.
+        other: String,
+    },
+    /// Which of two is right?
+    #[error("two results are of the kernel {0}")]
+    Twice(String),
+}
+
+/// One result of several, which must be of the same agent and of different kernels.
+pub fn merged(reports: Vec<RunReport>) -> Result<RunReport, MergeError> {
+    let about = |report: &RunReport| {
+        let agent = report.subjects.get("agent").map_or("?", String::as_str);
+        let commit = report.commit.as_deref().unwrap_or("an unknown commit");
+        format!("{} {agent} of {commit}", report.agent)
+    };
+    let mut reports = reports.into_iter();
+    let mut all = reports.next().ok_or(MergeError::None)?;
+    for report in reports {
+        let (one, other) = (about(&all), about(&report));
+        if one != other {
+            return Err(MergeError::Differ { one, other });
+        }
+        all.whole &= report.whole;
+        for kernel in report.kernels {
+            if all.kernels.iter().any(|own| own.kernel == kernel.kernel) {
+                return Err(MergeError::Twice(kernel.kernel));
+            }
+            all.kernels.push(kernel);
+        }
+        all.not_counted.extend(report.not_counted);
+    }
+    Ok(all)
+}
+
 /// The schema of the report.
 pub fn schema() -> Schema {
     schema_for!(RunReport)

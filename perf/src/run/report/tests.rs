@@ -311,3 +311,22 @@ fn the_page_needs_nothing_from_elsewhere_and_shows_every_figure() {
     }
     assert!(page.contains("not known") && page.contains("no baseline"));
 }
+
+#[test]
+fn results_are_put_together_only_when_they_belong_together() {
+    let one = report(kernel_run(&surveyed()).unwrap());
+    let on = |kernel: &str| {
+        let mut other = one.clone();
+        other.kernels[0].kernel = kernel.into();
+        other
+    };
+    let both = super::merged(vec![one.clone(), on("7.3")]).unwrap();
+    assert_eq!(both.kernels.len(), 2);
+    assert_eq!(super::merged(vec![]), Err(super::MergeError::None));
+    let twice = super::merged(vec![one.clone(), on("6.12")]);
+    assert_eq!(twice, Err(super::MergeError::Twice("6.12".into())));
+    let mut other = on("7.3");
+    other.commit = Some("ba9876543210".into());
+    let error = super::merged(vec![one, other]).unwrap_err().to_string();
+    assert!(error.contains("0123456789ab") && error.contains("ba9876543210"));
+}
