@@ -273,3 +273,6 @@ pub fn read(program: &SweepProgram, transcript: &Transcript) -> Result<Surveyed,
         applied: applied.collect::<Result<_, ReadingError>>()?,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,3 +159,6 @@ pub fn read(program: &TrialsProgram, transcript: &Transcript) -> Result<Vec<Side
     }
     Ok(sides)
 }
+
+#[cfg(test)]
+mod tests;
