@@ -2,12 +2,16 @@
 //!
 //! | module | holds |
 //! | --- | --- |
+//! | [`check`] | whether a comparison finds what it should, and nothing else |
 //! | [`compare`] | two agents in one boot: what became dearer |
 //! | [`count`] | counted instructions: figures, spread, bounds, tables |
+//! | [`run`] | what an agent costs under every policy, and against a baseline |
 //! | [`summary`] | the median and percentiles of a set of measurements |
 
+pub mod check;
 pub mod compare;
 pub mod count;
+pub mod run;
 pub mod summary;
 
 pub use summary::{DurationSummary, Percent};

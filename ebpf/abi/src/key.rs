@@ -86,9 +86,15 @@ impl Key {
     #[inline(always)]
     pub const fn address(address: [u8; 16]) -> Self {
         let number = u128::from_be_bytes(address);
+        Self::halves((number >> 64) as u64, number as u64)
+    }
+
+    /// An address, by the numbers that its halves are.
+    #[inline(always)]
+    pub const fn halves(high: u64, low: u64) -> Self {
         Self {
-            a: (number >> 64) as u64,
-            b: number as u64,
+            a: high,
+            b: low,
             c: 0,
             kind: Kind::Address as u32,
         }

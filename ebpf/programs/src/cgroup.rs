@@ -8,7 +8,7 @@ use core::ptr;
 use crate::{
     decide, emit,
     maps::active,
-    network::{End, lists_of, mapped, protocol_of},
+    network::{End, lists_of, protocol_of},
 };
 
 // What these programs return; not what LSM programs do.
@@ -61,32 +61,30 @@ macro_rules! field {
 }
 
 #[inline(always)]
-fn ipv4(context: &SockAddrContext) -> [u8; 16] {
-    mapped(field!(context, user_ip4).to_ne_bytes())
+fn ipv4(context: &SockAddrContext) -> End {
+    End::ipv4(field!(context, user_ip4), port(context))
 }
 
 #[inline(always)]
-fn ipv6(context: &SockAddrContext) -> [u8; 16] {
-    let words = [
-        field!(context, user_ip6[0]),
-        field!(context, user_ip6[1]),
-        field!(context, user_ip6[2]),
-        field!(context, user_ip6[3]),
+fn ipv6(context: &SockAddrContext) -> End {
+    let half = |first: u32, second: u32| u64::from(first) | u64::from(second) << 32;
+    let halves = [
+        half(field!(context, user_ip6[0]), field!(context, user_ip6[1])),
+        half(field!(context, user_ip6[2]), field!(context, user_ip6[3])),
     ];
-    let mut address = [0; 16];
-    for (bytes, word) in address.chunks_exact_mut(4).zip(words) {
-        bytes.copy_from_slice(&word.to_ne_bytes());
-    }
-    address
+    End::ipv6(halves, port(context))
 }
 
 #[inline(always)]
-fn decide_about(context: &SockAddrContext, address: [u8; 16], operation: Operation) -> i32 {
+fn port(context: &SockAddrContext) -> u16 {
+    u16::from_be(field!(context, user_port) as u16)
+}
+
+#[inline(always)]
+fn decide_about(context: &SockAddrContext, end: End, operation: Operation) -> i32 {
     let Some(active) = active() else {
         return ALLOWED;
     };
-    let port = u16::from_be(field!(context, user_port) as u16);
-    let end = End { address, port };
     let lists = lists_of(active, &end);
     if !lists.may_decide(operation.alone()) {
         return ALLOWED;

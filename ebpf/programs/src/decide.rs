@@ -135,9 +135,9 @@ pub(crate) fn subtree_around(active: Active, dentry: Dentry) -> Subtree {
     let mut folder = dentry.parent();
     let mut level = 0;
     while level < DEPTH as u32 {
-        let object = folder.inode().object();
-        if may_be_listed(filter, active, &object) {
-            let found = Listed::find(active, object);
+        let inode = folder.inode();
+        if inode_may_be_listed(active, filter, inode) {
+            let found = Listed::find(active, inode.object());
             if found.has(RuleList::SUBTREE) {
                 subtree.list = found;
                 return subtree;
@@ -154,12 +154,19 @@ pub(crate) fn subtree_around(active: Active, dentry: Dentry) -> Subtree {
     subtree
 }
 
+/// The filter knows an object by its number: what else is in its key is read
+/// only for the few that it lets through.
+#[inline(always)]
+fn inode_may_be_listed(active: Active, filter: &Filter, inode: Inode) -> bool {
+    may_be_listed(filter, active, &Key::object(inode.number(), 0, 0))
+}
+
 #[inline(always)]
 fn list_of_inode(active: Active, filter: &Filter, inode: Inode) -> Listed {
-    let object = inode.object();
-    if !may_be_listed(filter, active, &object) {
+    if !inode_may_be_listed(active, filter, inode) {
         return Listed::default();
     }
+    let object = inode.object();
     let found = Listed::find(active, object);
     if found.operations == 0 && active.has(flag::INODE_NUMBERS) {
         return Listed::find(active, object.inode_number());

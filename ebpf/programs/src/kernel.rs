@@ -174,12 +174,18 @@ impl Inode {
         self.0.as_ptr()
     }
 
+    /// Its number: all that the filter asks for.
+    #[inline(always)]
+    pub(crate) fn number(self) -> u64 {
+        member(self.pointer(), &config::OFFSET_INODE_NUMBER)
+    }
+
     /// Its key in the index.
     #[inline(always)]
     pub(crate) fn object(self) -> Key {
         let super_block: Pointer = member(self.pointer(), &config::OFFSET_INODE_SUPER);
         Key::object(
-            member(self.pointer(), &config::OFFSET_INODE_NUMBER),
+            self.number(),
             member(self.pointer(), &config::OFFSET_INODE_GENERATION),
             member(super_block, &config::OFFSET_SUPER_DEVICE),
         )

@@ -24,14 +24,31 @@ const UDP: u8 = 17;
 /// An address and port, of a peer or of this machine.
 #[derive(Clone, Copy)]
 pub(crate) struct End {
-    pub(crate) address: [u8; 16],
+    /// The address as numbers: as bytes, putting them together would cost more
+    /// than looking them up.
+    pub(crate) key: Key,
     pub(crate) port: u16,
 }
 
 impl End {
+    /// Of an address of IPv4 and a port, as the kernel has the former.
+    #[inline(always)]
+    pub(crate) fn ipv4(address: u32, port: u16) -> Self {
+        let low = 0xffff_0000_0000 | u64::from(u32::from_be(address));
+        let key = Key::halves(0, low);
+        Self { key, port }
+    }
+
+    /// The same for IPv6.
+    #[inline(always)]
+    pub(crate) fn ipv6([high, low]: [u64; 2], port: u16) -> Self {
+        let key = Key::halves(u64::from_be(high), u64::from_be(low));
+        Self { key, port }
+    }
+
     #[inline(always)]
     pub(crate) fn describe(&self, event: &mut Event) {
-        event.address = self.address;
+        event.address = self.key.to_address();
         event.port = self.port;
     }
 }
@@ -41,51 +58,59 @@ impl End {
 #[derive(Clone, Copy)]
 pub(crate) struct SocketAddress {
     family: u16,
-    port: [u8; 2],
+    port: u16,
     /// IPv4: the address. IPv6: the flow.
-    word: [u8; 4],
+    word: u32,
     /// IPv6: the address.
-    address: [u8; 16],
+    address: [u64; 2],
 }
 
 impl SocketAddress {
     pub(crate) const EMPTY: Self = Self {
         family: 0,
-        port: [0; 2],
-        word: [0; 4],
-        address: [0; 16],
+        port: 0,
+        word: 0,
+        address: [0; 2],
     };
 
     /// The end, or `None` for a family without IP addresses. `AF_UNSPEC`
     /// disconnects, but is IPv4 to a UDP socket that sends.
     #[inline(always)]
     pub(crate) fn end(&self, length: u32, unspecified_is_ipv4: bool) -> Option<End> {
-        let port = u16::from_be_bytes(self.port);
+        let port = u16::from_be(self.port);
         let is_ipv4 = self.family == AF_INET || (unspecified_is_ipv4 && self.family == AF_UNSPEC);
         if is_ipv4 && length >= IPV4_LENGTH {
-            Some(End {
-                address: mapped(self.word),
-                port,
-            })
+            Some(End::ipv4(self.word, port))
         } else if self.family == AF_INET6 && length >= IPV6_LENGTH {
-            let address = self.address;
-            Some(End { address, port })
+            Some(End::ipv6(self.address, port))
         } else {
             None
         }
     }
 }
 
+/// The kernel's own copy of a `struct sockaddr`, which the hooks of `connect`
+/// and `bind` have as a typed pointer; `None` when it cannot be read.
 #[inline(always)]
-pub(crate) fn mapped(ipv4: [u8; 4]) -> [u8; 16] {
-    let mut address = [0; 16];
-    address[10] = 0xff;
-    address[11] = 0xff;
-    address[12] = ipv4[0];
-    address[13] = ipv4[1];
-    address[14] = ipv4[2];
-    address[15] = ipv4[3];
-    address
+fn given(source: Pointer) -> Option<SocketAddress> {
+    // SAFETY: within the structure, which the verifier knows.
+    let (family, port, word) = unsafe {
+        (
+            source.cast::<u16>().read_volatile(),
+            source.byte_add(2).cast::<u16>().read_volatile(),
+            source.byte_add(4).cast::<u32>().read_volatile(),
+        )
+    };
+    if family == AF_INET {
+        return Some(SocketAddress {
+            family,
+            port,
+            word,
+            ..SocketAddress::EMPTY
+        });
+    }
+    // Longer than the structure, or not to be read: that reads as 0.
+    peek_at(source)
 }
 
 /// Connecting a socket.
@@ -94,7 +119,7 @@ pub fn socket_connect(context: LsmContext) -> i32 {
     let Some(active) = active() else { return ALLOW };
     let source = pointer(&context, &config::ARG_CONNECT_ADDRESS);
     let length = argument(&context, &config::ARG_CONNECT_LENGTH) as u32;
-    let Some(address) = peek_at::<SocketAddress>(source) else {
+    let Some(address) = given(source) else {
         return unreadable(active, Operation::Connect);
     };
     match address.end(length, false) {
@@ -115,7 +140,7 @@ pub fn socket_bind(context: LsmContext) -> i32 {
     let Some(active) = active() else { return ALLOW };
     let source = pointer(&context, &config::ARG_BIND_ADDRESS);
     let length = argument(&context, &config::ARG_BIND_LENGTH) as u32;
-    let Some(address) = peek_at::<SocketAddress>(source) else {
+    let Some(address) = given(source) else {
         return unreadable(active, Operation::Bind);
     };
     match address.end(length, true) {
@@ -163,15 +188,14 @@ pub fn socket_listen(context: LsmContext) -> i32 {
     let socket = argument(&context, &config::ARG_LISTEN_SOCK);
     let sock: u64 = glance(socket, &config::OFFSET_SOCKET_SOCK);
     let family: u16 = glance(sock, &config::OFFSET_SOCK_FAMILY);
-    let address = match family {
-        AF_INET => mapped(glance(sock, &config::OFFSET_SOCK_IPV4)),
-        AF_INET6 => glance(sock, &config::OFFSET_SOCK_IPV6),
+    let port: u16 = glance(sock, &config::OFFSET_SOCK_PORT);
+    let end = match family {
+        AF_INET => End::ipv4(glance(sock, &config::OFFSET_SOCK_IPV4), port),
+        AF_INET6 => End::ipv6(glance(sock, &config::OFFSET_SOCK_IPV6), port),
         // No socket has it: this is what cannot be read.
         AF_UNSPEC => return unreadable(active, Operation::Listen),
         _ => return ALLOW,
     };
-    let port: u16 = glance(sock, &config::OFFSET_SOCK_PORT);
-    let end = End { address, port };
     decide_about(
         active,
         &context,
@@ -232,16 +256,11 @@ fn unreadable(active: Active, operation: Operation) -> i32 {
 #[inline(always)]
 pub(crate) fn lists_of(active: Active, end: &End) -> decide::Lists {
     let mut lists = decide::Lists::default();
-    let key = Key::address(end.address);
-    let may_be_listed = match filter(active) {
-        Some(filter) => may_be_listed(filter, active, &key),
-        None => true,
-    };
-    if may_be_listed {
-        lists.object = decide::Listed::find(active, key);
+    if filter(active).is_none_or(|filter| may_be_listed(filter, active, &end.key)) {
+        lists.object = decide::Listed::find(active, end.key);
     }
     if active.has(flag::NETWORKS) {
-        lists.place = decide::Listed::find(active, key.network());
+        lists.place = decide::Listed::find(active, end.key.network());
     }
     lists
 }

@@ -2,6 +2,8 @@
 //! part in the answers. And the loading of programs that do nothing.
 #![expect(unsafe_code, reason = "bpf(2) has no safe wrapper")]
 
+pub mod objects;
+
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 

@@ -19,6 +19,7 @@
 //! | [`bpf`] | what the kernel itself says about BPF |
 //! | [`probe`] | the work of the `probe` executable |
 //! | [`workload`] | the work of the `workload` executable, which is counted |
+//! | [`footprint`] | what an agent occupies |
 //! | [`null_lsm`] | the work of the `null-lsm` executable: programs that do nothing |
 //! | [`attempt`] | an error that says what was tried |
 
@@ -30,6 +31,7 @@ pub mod disk;
 mod executable;
 pub mod execute;
 pub mod files;
+pub mod footprint;
 pub mod fresh;
 pub mod listen;
 pub mod lookup;

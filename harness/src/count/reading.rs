@@ -51,8 +51,20 @@ pub enum ReadingError {
 
 /// Read a transcript that has been judged: every action came to what it had to.
 pub fn read(program: &CountProgram, transcript: &Transcript) -> Result<Reading, ReadingError> {
-    let agent: LsmHooks = printed(transcript, program.agent_hooks, "hooks")?;
-    let null: LsmHooks = printed(transcript, program.null_hooks, "hooks")?;
+    Ok(Reading {
+        hooks: listed(transcript, program.agent_hooks, program.null_hooks)?,
+        counts: read_counts(&program.counts, transcript)?,
+    })
+}
+
+/// The agent's hooks, which those of the null programs must be.
+pub(super) fn listed(
+    transcript: &Transcript,
+    agent_hooks: usize,
+    null_hooks: usize,
+) -> Result<Vec<String>, ReadingError> {
+    let agent: LsmHooks = printed(transcript, agent_hooks, "hooks")?;
+    let null: LsmHooks = printed(transcript, null_hooks, "hooks")?;
     if agent.hooks.is_empty() {
         return Err(ReadingError::NoHooks);
     }
@@ -62,10 +74,7 @@ pub fn read(program: &CountProgram, transcript: &Transcript) -> Result<Reading, 
             null: null.hooks,
         });
     }
-    Ok(Reading {
-        hooks: agent.hooks,
-        counts: read_counts(&program.counts, transcript)?,
-    })
+    Ok(agent.hooks)
 }
 
 /// The counts at these actions of a transcript that has been judged.
@@ -77,7 +86,7 @@ pub fn read_counts(
     counts.iter().map(read).collect()
 }
 
-fn printed<T: DeserializeOwned>(
+pub(super) fn printed<T: DeserializeOwned>(
     transcript: &Transcript,
     index: usize,
     what: &'static str,

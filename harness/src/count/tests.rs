@@ -52,7 +52,7 @@ fn hooks(names: &[&str]) -> LsmHooks {
 
 fn counts() -> Counts {
     let round = Round {
-        median: 200_000,
+        itself: 200_000,
         total: 8_200_000,
     };
     Counts {
@@ -60,6 +60,8 @@ fn counts() -> Counts {
         operations: vec![Counted {
             operation: Operation::OpenClose,
             rounds: vec![round; 3],
+            refused: 0,
+            slowed_by: 0,
         }],
     }
 }

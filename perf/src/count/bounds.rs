@@ -11,12 +11,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::{Difference, Verdict};
+
 /// The bounds of one file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Bounds {
     spread: Spread,
     added: Added,
+    baseline: Tolerated,
+    quantities: BTreeMap<String, Bound>,
 }
 
 /// How far the rounds of a figure may be apart, in percent.
@@ -24,6 +28,15 @@ pub struct Bounds {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Spread {
     others: f64,
+    operations: BTreeMap<Operation, f64>,
+}
+
+/// How far a run may be from the baseline, in percent.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Tolerated {
+    others: f64,
+    quantities: f64,
     operations: BTreeMap<Operation, f64>,
 }
 
@@ -93,9 +106,38 @@ impl Bounds {
         let own = self.added.operations.get(&operation).copied();
         own.filter(|_| about)
     }
+
+    /// How far a figure about this operation may be from the baseline, in percent.
+    pub fn baseline_percent(&self, operation: Operation) -> f64 {
+        let own = self.baseline.operations.get(&operation);
+        own.copied().unwrap_or(self.baseline.others)
+    }
+
+    /// The same for what is not about an operation.
+    pub fn baseline_quantity_percent(&self) -> f64 {
+        self.baseline.quantities
+    }
+
+    /// What a quantity of this name may be on this kernel.
+    pub fn quantity(&self, kernel: &str, name: &str) -> Option<Bound> {
+        let own = self.quantities.get(name).copied();
+        own.filter(|_| self.added.kernels.contains(kernel))
+    }
 }
 
 impl Bound {
+    /// What a difference is worth that may be off: all that it can be must be on
+    /// one side.
+    pub(crate) fn verdict(self, added: &Difference) -> Verdict {
+        if self.allows(added.high) {
+            Verdict::Within
+        } else if self.allows(added.low) {
+            Verdict::Inconclusive
+        } else {
+            Verdict::Exceeded
+        }
+    }
+
     /// Whether so much may be added.
     pub fn allows(self, added: f64) -> bool {
         match self {
@@ -130,8 +172,18 @@ mod tests {
             }
         };
         check(Operation::Getppid, Bound::AtMost(3.0));
-        check(Operation::OpenClose, Bound::Below(647.0));
-        check(Operation::UdpConnect, Bound::Below(1442.0));
+        check(Operation::OpenClose, Bound::AtMost(450.0));
+        check(Operation::Stat, Bound::AtMost(40.0));
+        check(Operation::Pread, Bound::AtMost(10.0));
+        check(Operation::UdpConnect, Bound::AtMost(450.0));
+        check(Operation::Exec, Bound::AtMost(2_000.0));
+        let quantity = |name| bounds.quantity("6.12", name);
+        assert_eq!(quantity("apply-10000"), Some(Bound::AtMost(5e8)));
+        assert_eq!(
+            quantity("apply-100000-over-10000"),
+            Some(Bound::AtMost(12.0))
+        );
+        assert_eq!(quantity("apply-3"), None);
         assert_eq!(bounds.added("6.12", 10_001, Operation::Getppid), None);
         assert_eq!(bounds.added("5.10", 10, Operation::Getppid), None);
         assert!(bounds.spread_percent(Operation::Getppid) < bounds.spread_percent(Operation::Fork));

@@ -46,7 +46,7 @@ impl Figure {
         let kept = || counts.iter().flat_map(|rounds| &rounds[WARM_UP_ROUNDS..]);
         let times = f64::from(planned.times.max(1));
         let windows = f64::from(planned.windows.max(1));
-        let itself = sorted(kept().map(|round| whole(round.median) / times));
+        let itself = sorted(kept().map(|round| whole(round.itself) / times));
         let all = sorted(kept().map(|round| whole(round.total) / windows / times));
         Some(Self {
             median: middle(&itself),
@@ -90,7 +90,7 @@ fn middle(sorted: &[f64]) -> f64 {
 
 /// A count as a number that can be divided.
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-pub(super) fn whole(count: u64) -> f64 {
+pub(crate) fn whole(count: u64) -> f64 {
     count as f64
 }
 
@@ -104,12 +104,14 @@ mod tests {
         operation: Operation::Stat,
         times: 10,
         windows: 4,
+        percentile: 50,
+        slowed_by: None,
     };
 
     fn rounds(medians: &[u64]) -> Vec<Round> {
-        let round = |&median| Round {
-            median,
-            total: median * 4 + 80,
+        let round = |&itself| Round {
+            itself,
+            total: itself * 4 + 80,
         };
         medians.iter().map(round).collect()
     }
@@ -151,7 +153,7 @@ mod tests {
         fn what_only_warms_up_changes_nothing(some in any_rounds(), first in 0_u64..1_000_000) {
             let figure = Figure::of(PLANNED, &[&some]);
             let mut other = some;
-            other[WARM_UP_ROUNDS - 1] = Round { median: first, total: first };
+            other[WARM_UP_ROUNDS - 1] = Round { itself: first, total: first };
             prop_assert_eq!(figure, Figure::of(PLANNED, &[&other]));
         }
 
@@ -163,7 +165,7 @@ mod tests {
             prop_assert!(difference.low <= difference.median);
             prop_assert!(difference.median <= difference.high);
             for (a, b) in one.iter().skip(1).zip(other.iter().skip(1)) {
-                let pair = super::whole(a.median) / 10.0 - super::whole(b.median) / 10.0;
+                let pair = super::whole(a.itself) / 10.0 - super::whole(b.itself) / 10.0;
                 prop_assert!(difference.low <= pair + 1e-6 && pair <= difference.high + 1e-6);
             }
         }

@@ -25,6 +25,6 @@ pub mod table;
 
 pub use bounds::{Bound, Bounds, BoundsError};
 pub use figure::{Difference, Figure};
-pub use plan::plan;
+pub use plan::{plan, slowed};
 pub use report::{CountReport, KernelReport, ReportError, Verdict};
 pub use subject::Subject;

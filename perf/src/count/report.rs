@@ -176,13 +176,21 @@ impl KernelReport {
 impl CalibrationReport {
     /// Of all counts of one boot.
     pub(crate) fn new(plan: &CountPlan, counts: &[(Subject, Counts)]) -> Result<Self, ReportError> {
-        let all = || counts.iter().map(|(_, counts)| &counts.loop_rounds);
+        Self::of(plan, counts.iter().map(|(_, counts)| counts))
+    }
+
+    /// The same without who was in force.
+    pub(crate) fn of<'a>(
+        plan: &CountPlan,
+        counts: impl Iterator<Item = &'a Counts> + Clone,
+    ) -> Result<Self, ReportError> {
+        let all = || counts.clone().map(|counts| &counts.loop_rounds);
         if all().any(|rounds| rounds.len() < LEAST_ROUNDS) {
             return Err(ReportError::NotCalibrated);
         }
         let kept = || all().flat_map(|rounds| &rounds[WARM_UP_ROUNDS..]);
-        let low = kept().map(|round| round.median).min();
-        let high = kept().map(|round| round.median).max();
+        let low = kept().map(|round| round.itself).min();
+        let high = kept().map(|round| round.itself).max();
         let (Some(low), Some(high)) = (low, high) else {
             return Err(ReportError::NotCalibrated);
         };
@@ -265,12 +273,9 @@ fn verdict(added: &Difference, spread_percent: f64, limits: &Limits) -> Verdict 
     if !limits.counter_proven || spread_percent > limits.spread_percent {
         return Verdict::Inconclusive;
     }
-    match limits.added {
-        None => Verdict::Unbounded,
-        Some(bound) if bound.allows(added.high) => Verdict::Within,
-        Some(bound) if !bound.allows(added.low) => Verdict::Exceeded,
-        Some(_) => Verdict::Inconclusive,
-    }
+    limits
+        .added
+        .map_or(Verdict::Unbounded, |bound| bound.verdict(added))
 }
 
 impl CountReport {

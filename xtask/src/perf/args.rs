@@ -58,7 +58,8 @@ impl Counting {
     }
 }
 
-fn operation_parser() -> impl clap::builder::TypedValueParser<Value = Operation> {
+/// An operation by its name.
+pub(super) fn operation_parser() -> impl clap::builder::TypedValueParser<Value = Operation> {
     PossibleValuesParser::new(Operation::ALL.map(Operation::name)).try_map(|name| {
         let mut all = Operation::ALL.into_iter();
         all.find(|operation| operation.name() == name)

@@ -6,21 +6,15 @@ use anyhow::{Context as _, Result};
 use harness::{
     Adapter as _, AegisBpf,
     count::{self, Request, program},
-    initramfs::{self, GuestFiles},
     interrupt::Interrupt,
 };
-use harness_proto::count::{NULL_LSM_PATH, WORKLOAD_PATH};
 use kernel_matrix::{Kernel, Matrix, Store, cache};
 use perf::count::{Bounds, CountReport, KernelReport, Verdict, report::SCHEMA_VERSION, table};
 
-use super::{
-    args::Counting,
-    bench::{Bench, PROGRAM},
-};
+use super::{args::Counting, bench::Bench, guest};
 use crate::{
-    build,
     exit_code::{ExitCode, OrExit as _},
-    output, setup, single, workspace,
+    output, single, workspace,
 };
 
 /// Count guest instructions per operation: without an agent, with programs that
@@ -61,24 +55,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     };
     let counted = program::program(&AegisBpf, &request);
 
-    let artifacts =
-        build::build(&build::Options::new(setup::for_vms()?)?).or_exit(ExitCode::Infrastructure)?;
+    let artifacts = guest::build()?;
     let subjects = artifacts.subjects()?;
     let folder = folder("count")?;
-    let initramfs = folder.join("guest.cpio");
-    let agent = AegisBpf.executable().unwrap_or_default().to_owned();
-    let files = GuestFiles {
-        disk: None,
-        runner: artifacts.guest_runner,
-        probe: artifacts.probe,
-        executables: vec![
-            (agent, artifacts.agent),
-            (WORKLOAD_PATH.into(), artifacts.workload),
-            (NULL_LSM_PATH.into(), artifacts.null_lsm),
-        ],
-        programs: vec![(PROGRAM.into(), counted.program.for_guest())],
-    };
-    initramfs::write(&files, &initramfs).or_exit(ExitCode::Infrastructure)?;
+    let initramfs = guest::initramfs(&artifacts, &counted.program, &folder)?;
     let interrupt = interrupt()?;
     let cache = cache::folder().or_exit(ExitCode::Usage)?;
     let bench = Bench {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use harness_guest::null_lsm;
 use harness_proto::count::LsmHooks;
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 fn main() -> ExitCode {
     match run() {
@@ -30,6 +31,12 @@ fn run() -> anyhow::Result<()> {
             println!("{text}");
         }
         ["attach", file] => {
+            // Kernels before 5.11 charge programs to this limit.
+            let unlimited = Rlimit {
+                current: None,
+                maximum: None,
+            };
+            setrlimit(Resource::Memlock, unlimited)?;
             let wanted: LsmHooks = serde_json::from_slice(&fs::read(file)?)?;
             let links = null_lsm::attach(&wanted.hooks)?;
             println!("{{\"type\":\"ready\",\"links\":{}}}", links.len());

@@ -7,8 +7,8 @@ use std::io;
 use super::counter;
 
 /// The counter over so many children that end at once.
-pub(super) fn count_forks(times: u32) -> io::Result<u64> {
-    counted(times, || {
+pub(super) fn count_forks(times: u32, slow: u64) -> io::Result<u64> {
+    counted(times, slow, || {
         // SAFETY: this process has one thread; the child only ends.
         match unsafe { libc::fork() } {
             0 => exit(),
@@ -19,11 +19,11 @@ pub(super) fn count_forks(times: u32) -> io::Result<u64> {
 
 /// The counter over so many children that execute a program that ends at
 /// once, with an empty environment.
-pub(super) fn count_execs(program: &str, times: u32) -> io::Result<u64> {
+pub(super) fn count_execs(program: &str, times: u32, slow: u64) -> io::Result<u64> {
     let program = CString::new(program).map_err(io::Error::other)?;
     let arguments = [program.as_ptr(), std::ptr::null()];
     let environment: [*mut libc::c_char; 1] = [std::ptr::null_mut()];
-    counted(times, || {
+    counted(times, slow, || {
         let mut child = 0;
         // SAFETY: every pointer is to a live value: text that ends with a
         // zero, or a list that ends with a null.
@@ -49,7 +49,11 @@ fn exit() -> ! {
     unsafe { libc::_exit(0) }
 }
 
-fn counted(times: u32, mut once: impl FnMut() -> io::Result<libc::pid_t>) -> io::Result<u64> {
+fn counted(
+    times: u32,
+    slow: u64,
+    mut once: impl FnMut() -> io::Result<libc::pid_t>,
+) -> io::Result<u64> {
     let before = counter::read();
     for _ in 0..times {
         let child = once()?;
@@ -61,6 +65,7 @@ fn counted(times: u32, mut once: impl FnMut() -> io::Result<libc::pid_t>) -> io:
                 "the child {child} ended with the status {status:#x}"
             )));
         }
+        counter::slow_down(slow);
     }
     Ok(counter::read() - before)
 }

@@ -31,6 +31,14 @@ pub(super) fn count_loop(passes: u64) -> u64 {
     read() - before
 }
 
+/// A loop of so many passes, or nothing at all.
+#[inline(always)]
+pub(super) fn slow_down(passes: u64) {
+    if passes > 0 {
+        spin(passes);
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 fn spin(passes: u64) {
     // SAFETY: touches one register, which it declares, and the flags.

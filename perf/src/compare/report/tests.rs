@@ -20,8 +20,8 @@ fn the_plan() -> CountPlan {
 fn counts(loop_count: u64, per_operation: [u64; 2]) -> Counts {
     let plan = the_plan();
     let rounds = |times: u64, one: u64| {
-        let median = times * one;
-        vec![Round { median, total: 0 }; 3]
+        let itself = times * one;
+        vec![Round { itself, total: 0 }; 3]
     };
     Counts {
         loop_rounds: rounds(1, loop_count),
@@ -29,6 +29,8 @@ fn counts(loop_count: u64, per_operation: [u64; 2]) -> Counts {
             .map(|(planned, one)| Counted {
                 operation: planned.operation,
                 rounds: rounds(planned.times.into(), one),
+                refused: 0,
+                slowed_by: 0,
             })
             .collect(),
     }
