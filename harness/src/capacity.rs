@@ -337,7 +337,11 @@ impl Builder<'_> {
             name: AGENT.into(),
             deadline_ms: DEADLINE_MS,
         };
-        self.push(exit, Expectation::Ended(self.adapter.terminated()));
+        let ended = Expectation::Ended {
+            exit: self.adapter.terminated(),
+            says: None,
+        };
+        self.push(exit, ended);
     }
 }
 

@@ -10,6 +10,7 @@
 //! link any more. Cells whose scenario denies nothing have neither control nor
 //! negative; cells that never start the agent have no release.
 
+mod fault;
 mod making;
 mod storm;
 mod teeth;
@@ -73,6 +74,7 @@ pub fn expand(scenario: &Scenario, adapter: &dyn Adapter) -> Result<Program, Exp
         })?;
     }
     expansion.source = None;
+    expansion.lift_all();
     if !teeth.is_empty() {
         expansion.phase = Phase::Negative;
         expansion.remove_rules();
@@ -100,6 +102,8 @@ struct Expansion<'a> {
     ended: Option<String>,
     /// It was ready at some time and has not been detached since.
     attached: bool,
+    /// Faults that are in place, by name, in order.
+    faults: Vec<String>,
     /// How it was started.
     last_start: (Mode, Vec<Degraded>),
 }
@@ -116,6 +120,7 @@ impl<'a> Expansion<'a> {
             running: None,
             ended: None,
             attached: false,
+            faults: Vec::new(),
             last_start: (Mode::Enforce, Vec::new()),
         }
     }
@@ -198,6 +203,9 @@ impl<'a> Expansion<'a> {
             Step::Make { make } => self.make(make),
             Step::Kill { signal } => self.kill(*signal)?,
             Step::Signal { signal } => self.signal(*signal)?,
+            Step::Fault { name, fault } => self.fault(name.as_deref(), fault)?,
+            Step::Lift { fault } => self.lift(fault)?,
+            Step::Ends { exit, says } => self.ends(*exit, says)?,
             Step::Accounting {
                 ring,
                 attempts,
@@ -357,7 +365,7 @@ impl<'a> Expansion<'a> {
                 name,
                 deadline_ms: EXIT_MS,
             },
-            Expectation::Ended(exit),
+            Expectation::Ended { exit, says: None },
         );
         Ok(())
     }
@@ -480,6 +488,7 @@ pub(crate) fn deadline_ms(action: &Action) -> u64 {
         | Action::Spawn { deadline_ms, .. }
         | Action::Stop { deadline_ms, .. }
         | Action::AwaitExit { deadline_ms, .. }
+        | Action::Inject { deadline_ms, .. }
         | Action::Tally { deadline_ms, .. }
         | Action::AwaitLines { deadline_ms, .. }
         | Action::Run { deadline_ms, .. } => *deadline_ms,
@@ -493,6 +502,7 @@ pub(crate) fn deadline_ms(action: &Action) -> u64 {
         | Action::Probe(_)
         | Action::Mark { .. }
         | Action::Signal { .. }
+        | Action::Lift { .. }
         | Action::ListBpfLinks => 0,
     }
 }

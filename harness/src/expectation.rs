@@ -79,8 +79,13 @@ pub enum Expectation {
         /// Having said this on standard error.
         says: String,
     },
-    /// The process ended like this.
-    Ended(Exit),
+    /// The process ended.
+    Ended {
+        /// Like this.
+        exit: Exit,
+        /// Having said this on standard error.
+        says: Option<String>,
+    },
     /// So many events matched.
     Events {
         /// At least.

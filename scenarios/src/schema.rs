@@ -6,7 +6,7 @@ mod storm;
 mod suite;
 
 use harness_proto::{
-    Probe,
+    Fault, Probe,
     probe::{Access, RunAs},
 };
 use schemars::JsonSchema;
@@ -257,6 +257,27 @@ pub enum Step {
     Signal {
         /// Which.
         signal: PauseSignal,
+    },
+    /// Let something go wrong around the agent, until it is lifted, at the latest
+    /// after the last step.
+    Fault {
+        /// What `lift` calls it; by default the kind of fault it is.
+        #[serde(default)]
+        name: Option<String>,
+        /// What.
+        fault: Fault,
+    },
+    /// Put right what a fault made wrong.
+    Lift {
+        /// What it is called.
+        fault: String,
+    },
+    /// Wait until the agent ends by itself.
+    Ends {
+        /// Its exit status.
+        exit: i32,
+        /// A part of what it has said on standard error.
+        says: String,
     },
     /// Hold what an agent that has ended says of its events against the
     /// events it sent: every attempt was delivered or counted as lost.

@@ -15,6 +15,7 @@ pub use processes::NamedOutput;
 use processes::Processes;
 
 use crate::attempt::AttemptError;
+use crate::fault::{self, Faults, Scene};
 use crate::supervise::{Process, ProcessId, Supervisor};
 use crate::{bpf, disk, files, listen, lookup};
 
@@ -29,6 +30,7 @@ pub struct Executor {
     supervisor: Supervisor,
     processes: Processes,
     probes: Probes,
+    faults: Faults,
 }
 
 impl Executor {
@@ -38,6 +40,7 @@ impl Executor {
             supervisor,
             processes: Processes::default(),
             probes: Probes::new(probe),
+            faults: Faults::default(),
         }
     }
 
@@ -130,6 +133,24 @@ impl Executor {
                 processes.tally(supervisor, name, &counted, after(*deadline_ms))
             }
             Action::Storm(storm) => storm::run(supervisor, processes, probes.executable(), storm),
+            Action::Inject {
+                name,
+                fault,
+                process,
+                deadline_ms,
+            } => {
+                let process = fault.is_of_process().then(|| processes.id(process));
+                let scene = Scene {
+                    process: process.transpose()?,
+                    supervisor,
+                    probe: probes.executable(),
+                    deadline: after(*deadline_ms),
+                };
+                let guard = fault::inject(fault, scene).map_err(text)?;
+                self.faults.add(name, guard);
+                Ok(Observation::Done)
+            }
+            Action::Lift { name } => self.faults.lift(name).map(|()| Observation::Done),
             Action::Run { argv, deadline_ms } => self.run(argv, after(*deadline_ms)),
             Action::ListBpfLinks => bpf::links().map(Observation::BpfLinks).map_err(text),
         }

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `open`, `change`, `execute`, `connect`, `socket`, `kernel`, `mount` | the actions |
 //! | `flood` | one action again and again |
+//! | `burden` | taking memory or a processor from others |
 //! | `storm` | opening without pause until it is told to stop |
 //! | `held`, `copies` | a descriptor that is opened now and used later, and by others |
 //! | `odd` | opening by way of something that is made first |
@@ -15,6 +16,7 @@
 //! | `subject` | becoming somebody else first |
 //! | `raw`, `ring` | system calls, and io_uring |
 
+mod burden;
 mod change;
 mod compat;
 mod connect;
@@ -41,6 +43,7 @@ use harness_proto::{Probe, Task, Verdict};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+pub use burden::{eat, spin};
 pub use held::hold;
 pub use storm::storm;
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    fault::Fault,
     probe::{Hold, Task, Transport},
     storm::Storm,
 };
@@ -172,6 +173,23 @@ pub enum Action {
     /// Open a file without pause while the agent is given policies or killed.
     /// → [`crate::Observation::Stormed`]
     Storm(Box<Storm>),
+    /// Let something go wrong, and wait until it has.
+    /// → [`crate::Observation::Done`]
+    Inject {
+        /// What [`Action::Lift`] calls it.
+        name: String,
+        /// What.
+        fault: Fault,
+        /// Whose, when it is of a process.
+        process: String,
+        /// In milliseconds.
+        deadline_ms: u64,
+    },
+    /// Put right what went wrong. → [`crate::Observation::Done`]
+    Lift {
+        /// The name given in [`Action::Inject`].
+        name: String,
+    },
     /// Run a command to its end. → [`crate::Observation::Ran`]
     Run {
         /// Program and arguments.

@@ -298,7 +298,11 @@ impl Builder<'_> {
             name,
             deadline_ms: DEADLINE_MS,
         };
-        self.push(Phase::Release, wait, Expectation::Ended(exit));
+        self.push(
+            Phase::Release,
+            wait,
+            Expectation::Ended { exit, says: None },
+        );
     }
 
     fn no_links(&mut self) {

@@ -54,18 +54,11 @@ impl<'a> Memory<'a> {
                 let refused = check_refused(ready.as_ref(), *found, *exit);
                 refused.and_then(|()| self.check_said(&planned.action, says))
             }
-            (E::Ended(expected), O::Exited(found)) => match found {
-                Some(found) if found == expected => Ok(()),
-                Some(found) => fail(
-                    FailCode::AgentExit,
-                    format!(
-                        "the agent {}, expected that it {}",
-                        ended(*found),
-                        ended(*expected)
-                    ),
-                ),
-                None => fail(FailCode::Timeout, "the agent did not end in time"),
-            },
+            (E::Ended { exit, says }, O::Exited(found)) => {
+                check_ended(*found, *exit)?;
+                let says = says.as_deref().unwrap_or_default();
+                self.check_said(&planned.action, says)
+            }
             (E::Events { at_least, at_most }, O::Lines { count, last }) => {
                 check_events(&planned.action, *at_least, *at_most, *count, last.as_ref())
             }
@@ -134,7 +127,7 @@ impl<'a> Memory<'a> {
     /// Output arrives after the last record: without the end of the cell it
     /// cannot be missed.
     fn check_said(&self, action: &Action, says: &str) -> Checked {
-        let Action::Spawn { name, .. } = action else {
+        let (Action::Spawn { name, .. } | Action::AwaitExit { name, .. }) = action else {
             return Ok(());
         };
         if !matches!(self.transcript.end, End::Final { .. }) {
@@ -147,7 +140,7 @@ impl<'a> Memory<'a> {
         }
         fail(
             FailCode::AgentExit,
-            format!("the agent refused without saying \"{says}\" on standard error"),
+            format!("the agent ended without saying \"{says}\" on standard error"),
         )
     }
 
@@ -224,7 +217,7 @@ fn broken(expectation: &Expectation, message: &str) -> Outcome {
     let reason = format!("the guest could not do it: {message}");
     match expectation {
         Expectation::Done(Blame::Agent)
-        | Expectation::Ended(_)
+        | Expectation::Ended { .. }
         | Expectation::Ready { .. }
         | Expectation::Refused { .. }
         | Expectation::Events { .. }
@@ -313,6 +306,21 @@ fn check_refused(ready: Option<&Value>, found: Option<Exit>, expected: i32) -> C
             FailCode::AgentNotReady,
             "the agent neither got ready nor refused in time",
         ),
+    }
+}
+
+fn check_ended(found: Option<Exit>, expected: Exit) -> Checked {
+    match found {
+        Some(found) if found == expected => Ok(()),
+        Some(found) => fail(
+            FailCode::AgentExit,
+            format!(
+                "the agent {}, expected that it {}",
+                ended(found),
+                ended(expected)
+            ),
+        ),
+        None => fail(FailCode::Timeout, "the agent did not end in time"),
     }
 }
 
