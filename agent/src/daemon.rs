@@ -24,8 +24,8 @@ use tokio::{
 use crate::{
     cli,
     control::{
-        Applied, Apply, DaemonHealth, Enforce, NextStart, Refusal, Rehearsal, Request, Response,
-        Rules, Writer,
+        Applied, Apply, DaemonHealth, Deadline, Enforce, NextStart, Refusal, Rehearsal, Request,
+        Response, Rules, Writer,
         socket::{self, Question},
         writer::Asked,
     },
@@ -135,7 +135,7 @@ pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
     record::write(&Record::Stopped {
         delivered_denials: reporter.delivered_denials,
         delivered_audits: reporter.delivered_audits,
-        counters: Counters::read()?,
+        counters: reporter.read_counters()?,
     })?;
     Ok(())
 }
@@ -286,6 +286,7 @@ struct Reporter {
     delivered_audits: u64,
     canary_every: Option<Duration>,
     degraded: Option<Trouble>,
+    deadline: Deadline,
 }
 
 /// What becomes of a record of a ring.
@@ -312,6 +313,7 @@ impl Reporter {
             delivered_audits: 0,
             canary_every: settings.canary_every,
             degraded: None,
+            deadline: Deadline::default(),
         }
     }
 
@@ -450,8 +452,15 @@ impl Reporter {
         }
     }
 
+    fn read_counters(&self) -> Result<Counters, MapError> {
+        match &self.writer.enforcer.running {
+            Some(running) => running.enforcer.counters.read(),
+            None => Counters::read(),
+        }
+    }
+
     fn report_losses(&mut self) -> Result<(), DaemonError> {
-        let counters = Counters::read()?;
+        let counters = self.read_counters()?;
         if counters.lost() > self.counters.lost() {
             record::write(&Record::Loss { counters })?;
         }
@@ -501,7 +510,12 @@ impl Reporter {
     }
 
     fn take_back_in_time(&mut self) -> io::Result<()> {
-        match self.writer.tick(cli::now()) {
+        let mut asked = cli::now();
+        let confirm_by = self.writer.confirm_by();
+        asked.at = self
+            .deadline
+            .time(confirm_by, asked.at, std::time::Instant::now());
+        match self.writer.tick(asked) {
             Ok(None) => Ok(()),
             Ok(Some(_)) => self.announce_switch(None),
             Err(refusal) => self.announce_switch(Some(refusal.reason)),

@@ -322,6 +322,7 @@ impl Builder<'_> {
         let expectation = Expectation::Ran {
             exit: 0,
             prints: None,
+            says: String::new(),
             otherwise: FailCode::AgentExit,
         };
         self.push(action, expectation)

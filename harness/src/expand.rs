@@ -96,6 +96,8 @@ struct Expansion<'a> {
     /// How many processes of the agent there were: each has its own name, so
     /// that their outputs can be told apart.
     started: usize,
+    /// The names of those that got ready.
+    processes: Vec<String>,
     /// The name of the one that runs.
     running: Option<String>,
     /// The name of the one that was ended last.
@@ -117,6 +119,7 @@ impl<'a> Expansion<'a> {
             phase: Phase::Setup,
             source: None,
             started: 0,
+            processes: Vec::new(),
             running: None,
             ended: None,
             attached: false,
@@ -172,18 +175,17 @@ impl<'a> Expansion<'a> {
             Step::Apply {
                 without,
                 raw_policy,
+                confirm_within,
                 dry_run,
                 exit,
+                says,
                 matches,
             } => {
                 self.write_policy(&self.policy(without, raw_policy.as_deref()));
-                let argv = self.adapter.apply(*dry_run);
+                let argv = self.adapter.apply(*dry_run, confirm_within.as_deref());
                 let prints = (*exit == 0).then(|| matches.clone());
-                self.run(
-                    argv.ok_or("applies, which this agent has no command for")?,
-                    *exit,
-                    prints,
-                );
+                let argv = argv.ok_or("applies, which this agent has no command for")?;
+                self.run(argv, *exit, prints, says);
             }
             Step::Probe {
                 probe,
@@ -203,6 +205,10 @@ impl<'a> Expansion<'a> {
             Step::Make { make } => self.make(make),
             Step::Kill { signal } => self.kill(*signal)?,
             Step::Signal { signal } => self.signal(*signal)?,
+            Step::Suspend { for_ms } => self.push(
+                Action::Suspend { for_ms: *for_ms },
+                Expectation::Done(Blame::Harness),
+            ),
             Step::Fault { name, fault } => self.fault(name.as_deref(), fault)?,
             Step::Lift { fault } => self.lift(fault)?,
             Step::Ends { exit, says } => self.ends(*exit, says)?,
@@ -211,7 +217,7 @@ impl<'a> Expansion<'a> {
                 attempts,
                 lost,
             } => self.account(*ring, *attempts, *lost)?,
-            Step::Detach { exit } => self.detach(*exit),
+            Step::Detach { exit, says } => self.detach(*exit, says),
             Step::Event {
                 matches,
                 count,
@@ -222,7 +228,7 @@ impl<'a> Expansion<'a> {
             }
             Step::NoEvent { matches } => self.events(matches, 0, Some(0))?,
             Step::Health { exit, matches } => {
-                self.run(self.adapter.health(), *exit, Some(matches.clone()));
+                self.run(self.adapter.health(), *exit, Some(matches.clone()), "");
             }
             Step::Unchanged { fields } => self.push(
                 Action::Run {
@@ -238,7 +244,7 @@ impl<'a> Expansion<'a> {
         Ok(())
     }
 
-    fn run(&mut self, argv: Vec<String>, exit: i32, prints: Option<Value>) {
+    fn run(&mut self, argv: Vec<String>, exit: i32, prints: Option<Value>, says: &str) {
         self.push(
             Action::Run {
                 argv,
@@ -247,6 +253,7 @@ impl<'a> Expansion<'a> {
             Expectation::Ran {
                 exit,
                 prints,
+                says: says.into(),
                 otherwise: FailCode::StateMismatch,
             },
         );
@@ -292,6 +299,7 @@ impl<'a> Expansion<'a> {
                     return Err("starts the agent while it is running and expects it to get ready");
                 }
                 self.running = Some(name.clone());
+                self.processes.push(name.clone());
                 self.attached = true;
                 self.last_start = (mode, degrade.to_vec());
                 Expectation::Ready {
@@ -387,17 +395,16 @@ impl<'a> Expansion<'a> {
     }
 
     fn account(&mut self, ring: Ring, attempts: u64, lost: Lost) -> Result<(), &'static str> {
-        let name = self
-            .ended
-            .clone()
-            .ok_or("asks for the account of an agent, but none was ended")?;
+        if self.ended.is_none() || self.running.is_some() {
+            return Err("asks for the account of an agent, but none was ended");
+        }
         let ledger = self
             .adapter
             .ledger(ring)
             .ok_or("asks for an account, which this agent does not give")?;
         self.push(
             Action::Tally {
-                name,
+                names: self.processes.clone(),
                 matches: ledger.records.clone(),
                 number: ledger.number.clone(),
                 summary: ledger.summary.clone(),
@@ -405,6 +412,7 @@ impl<'a> Expansion<'a> {
             },
             Expectation::Account {
                 ledger,
+                processes: self.processes.len(),
                 attempts,
                 lost,
             },
@@ -412,7 +420,7 @@ impl<'a> Expansion<'a> {
         Ok(())
     }
 
-    fn detach(&mut self, exit: i32) {
+    fn detach(&mut self, exit: i32, says: &str) {
         if exit == 0 {
             self.attached = false;
         }
@@ -424,6 +432,7 @@ impl<'a> Expansion<'a> {
             Expectation::Ran {
                 exit,
                 prints: None,
+                says: says.into(),
                 otherwise: FailCode::AgentExit,
             },
         );
@@ -474,7 +483,7 @@ impl<'a> Expansion<'a> {
             debug_assert_eq!(stopped, Ok(()), "it runs");
         }
         if self.attached {
-            self.detach(0);
+            self.detach(0, "");
         }
         self.push(Action::ListBpfLinks, Expectation::Links(LinksExpect::None));
     }
@@ -484,6 +493,7 @@ impl<'a> Expansion<'a> {
 pub(crate) fn deadline_ms(action: &Action) -> u64 {
     match action {
         Action::Storm(storm) => storm.deadline_ms,
+        Action::Suspend { for_ms } => *for_ms,
         Action::MountDisk { deadline_ms, .. }
         | Action::Spawn { deadline_ms, .. }
         | Action::Stop { deadline_ms, .. }
@@ -495,6 +505,7 @@ pub(crate) fn deadline_ms(action: &Action) -> u64 {
         Action::Mkdir { .. }
         | Action::WriteFile { .. }
         | Action::Copy { .. }
+        | Action::MountMemory { .. }
         | Action::Listen { .. }
         | Action::RemoveFiles { .. }
         | Action::MakeFiles { .. }

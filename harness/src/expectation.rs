@@ -101,6 +101,8 @@ pub enum Expectation {
         exit: i32,
         /// Its output is JSON that holds this.
         prints: Option<Value>,
+        /// It says this on standard error.
+        says: String,
         /// What it is otherwise.
         otherwise: FailCode,
     },
@@ -110,6 +112,8 @@ pub enum Expectation {
     Account {
         /// Where it is.
         ledger: Ledger,
+        /// How many processes gave it, one after the other.
+        processes: usize,
         /// How many events there should have been.
         attempts: u64,
         /// Whether some were lost.

@@ -188,12 +188,19 @@ pub enum Step {
         /// A policy in the agent's own language instead of the rules.
         #[serde(default)]
         raw_policy: Option<String>,
+        /// Take it back unless it is confirmed within this time, as a person
+        /// writes it.
+        #[serde(default)]
+        confirm_within: Option<String>,
         /// Only ask what it would do.
         #[serde(default)]
         dry_run: bool,
         /// Its exit status.
         #[serde(default)]
         exit: i32,
+        /// A part of what it says on standard error.
+        #[serde(default)]
+        says: String,
         /// Subset of its JSON output, when the exit status is 0.
         #[serde(default)]
         matches: serde_json::Value,
@@ -272,6 +279,11 @@ pub enum Step {
         /// What it is called.
         fault: String,
     },
+    /// Stop the whole machine for a while.
+    Suspend {
+        /// In milliseconds, of the host's time.
+        for_ms: u64,
+    },
     /// Wait until the agent ends by itself.
     Ends {
         /// Its exit status.
@@ -295,6 +307,9 @@ pub enum Step {
         /// Its exit status.
         #[serde(default)]
         exit: i32,
+        /// A part of what it says on standard error.
+        #[serde(default)]
+        says: String,
     },
     /// Wait for events of the running agent.
     Event {

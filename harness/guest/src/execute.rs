@@ -82,6 +82,9 @@ impl Executor {
                 let target = Path::new(target);
                 done(disk::mount_disk(device, kind, target, after(*deadline_ms))).map_err(text)
             }
+            Action::MountMemory { target, bytes } => {
+                done(disk::mount_memory(Path::new(target), *bytes)).map_err(text)
+            }
             Action::MakeFiles { folder, count } => {
                 done(files::make_files(Path::new(folder), *count)).map_err(text)
             }
@@ -119,7 +122,7 @@ impl Executor {
                 processes.await_lines(supervisor, name, &wanted, after(*deadline_ms))
             }
             Action::Tally {
-                name,
+                names,
                 matches,
                 number,
                 summary,
@@ -130,7 +133,7 @@ impl Executor {
                     number,
                     summary,
                 };
-                processes.tally(supervisor, name, &counted, after(*deadline_ms))
+                processes.tally(supervisor, names, &counted, after(*deadline_ms))
             }
             Action::Storm(storm) => storm::run(supervisor, processes, probes.executable(), storm),
             Action::Inject {
@@ -151,6 +154,7 @@ impl Executor {
                 Ok(Observation::Done)
             }
             Action::Lift { name } => self.faults.lift(name).map(|()| Observation::Done),
+            Action::Suspend { .. } => Err("only the session can ask for that".into()),
             Action::Run { argv, deadline_ms } => self.run(argv, after(*deadline_ms)),
             Action::ListBpfLinks => bpf::links().map(Observation::BpfLinks).map_err(text),
         }

@@ -72,6 +72,14 @@ pub enum Action {
         /// In milliseconds.
         deadline_ms: u64,
     },
+    /// Mount an empty file system in memory with little room; the mount point is
+    /// made. → [`crate::Observation::Done`]
+    MountMemory {
+        /// Absolute path.
+        target: String,
+        /// How much room.
+        bytes: u64,
+    },
     /// Make files named 0, 1, 2 … in a folder, which is made too.
     /// → [`crate::Observation::Done`]
     MakeFiles {
@@ -155,12 +163,12 @@ pub enum Action {
         /// In milliseconds.
         deadline_ms: u64,
     },
-    /// Wait until a process can say no more, then count lines of its output,
-    /// and look whether they are numbered without a gap.
-    /// → [`crate::Observation::Tally`]
+    /// Wait until the last of some processes can say no more, then count lines of
+    /// their output, each number once, and look whether they are numbered without
+    /// a gap. → [`crate::Observation::Tally`]
     Tally {
-        /// The process.
-        name: String,
+        /// The processes, one after the other.
+        names: Vec<String>,
         /// Subset of the lines that are counted.
         matches: Value,
         /// The field of these lines that holds their number.
@@ -189,6 +197,12 @@ pub enum Action {
     Lift {
         /// The name given in [`Action::Inject`].
         name: String,
+    },
+    /// Tell the host to stop this machine for a while, and wait until it goes on.
+    /// → [`crate::Observation::Done`]
+    Suspend {
+        /// In milliseconds, of the host's time.
+        for_ms: u64,
     },
     /// Run a command to its end. → [`crate::Observation::Ran`]
     Run {

@@ -30,9 +30,10 @@ pub enum Observation {
         /// The last of them.
         last: Option<Value>,
     },
-    /// What a process has said in all.
+    /// What some processes have said in all.
     Tally {
-        /// How many lines matched.
+        /// How many lines matched; those of a later process with a number that an
+        /// earlier one had last are the same once more.
         count: u64,
         /// How many of them, but for the first, have another number than the
         /// one after that of the line before; a line without a number is one.

@@ -318,6 +318,7 @@ impl Builder<'_> {
         let expectation = Expectation::Ran {
             exit: 0,
             prints: None,
+            says: String::new(),
             otherwise,
         };
         self.push(Phase::Steps, action, expectation)

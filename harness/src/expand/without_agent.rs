@@ -83,6 +83,7 @@ pub fn expand_without_agent(scenario: &Scenario) -> Program {
             | Step::Unchanged { .. }
             | Step::Kill { .. }
             | Step::Signal { .. }
+            | Step::Suspend { .. }
             | Step::Fault { .. }
             | Step::Lift { .. }
             | Step::Ends { .. }

@@ -74,6 +74,7 @@ impl<'a> Memory<'a> {
                 E::Ran {
                     exit,
                     prints,
+                    says,
                     otherwise,
                 },
                 O::Ran {
@@ -84,7 +85,7 @@ impl<'a> Memory<'a> {
             ) => {
                 self.remember(&planned.action, stdout);
                 check_ran(
-                    (*exit, prints.as_ref(), *otherwise),
+                    (*exit, prints.as_ref(), says, *otherwise),
                     (*found, stdout, stderr),
                 )
             }
@@ -94,6 +95,7 @@ impl<'a> Memory<'a> {
             (
                 E::Account {
                     ledger,
+                    processes,
                     attempts,
                     lost,
                 },
@@ -104,7 +106,7 @@ impl<'a> Memory<'a> {
                 },
             ) => check_account(
                 ledger,
-                (*attempts, *lost),
+                (*processes, *attempts, *lost),
                 (*count, *gaps, summary.as_ref()),
             )
             .map_err(|problem| Outcome::failed(FailCode::Accounting, problem)),
@@ -354,7 +356,7 @@ fn check_events(
 }
 
 fn check_ran(
-    (exit, prints, otherwise): (i32, Option<&Value>, FailCode),
+    (exit, prints, says, otherwise): (i32, Option<&Value>, &str, FailCode),
     (found, stdout, stderr): (Option<Exit>, &str, &str),
 ) -> Checked {
     let said = stderr.trim().lines().next_back().unwrap_or("nothing");
@@ -370,6 +372,10 @@ fn check_ran(
             );
         }
         None => return fail(FailCode::Timeout, "the command did not end in time"),
+    }
+    if !stderr.contains(says) {
+        let expected = format!("the command said: {said}; expected \"{says}\" in it");
+        return fail(otherwise, expected);
     }
     let Some(expected) = prints else {
         return Ok(());
