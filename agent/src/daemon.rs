@@ -103,14 +103,15 @@ pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
     let mut reporter = Reporter::new(Writer::new(history, Rules::here()?, live), settings);
     let offered = reporter.offered(settings, false)?;
     reporter.writer.start(cli::now(), offered.as_ref())?;
+    // Nothing that could still fail comes after it says that it is ready.
+    let mut denials = Ring::open(shared_map::DENIALS)?.watch()?;
+    let mut audits = Ring::open(shared_map::AUDITS)?.watch()?;
     // Whoever was told that it is ready may ask it.
     let mut questions = socket::listen(Path::new(paths::CONTROL))?;
     if let Some(running) = &reporter.writer.enforcer.running {
         warn_of_fallback(&running.enforcer, &running.in_force);
         announce(&running.enforcer, &running.in_force, settings.mode)?;
     }
-    let mut denials = Ring::open(shared_map::DENIALS)?.watch()?;
-    let mut audits = Ring::open(shared_map::AUDITS)?.watch()?;
     let mut ticks = interval(LOSS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut canary = settings.canary_every.map(every);

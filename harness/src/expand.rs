@@ -494,6 +494,7 @@ pub(crate) fn deadline_ms(action: &Action) -> u64 {
     match action {
         Action::Storm(storm) => storm.deadline_ms,
         Action::Suspend { for_ms } => *for_ms,
+        Action::Soak(soak) => soak.duration_ms + 2 * soak.patience_ms,
         Action::MountDisk { deadline_ms, .. }
         | Action::Spawn { deadline_ms, .. }
         | Action::Stop { deadline_ms, .. }

@@ -128,6 +128,16 @@ pub enum Expectation {
         /// The denials that were reported name at least so many policies.
         generations: u64,
     },
+    /// Every probe of a soak came to what it had to, and every event is accounted
+    /// for.
+    Soak {
+        /// Of each probe of the load, whether it must be denied.
+        denied: Vec<bool>,
+        /// How many were denied before.
+        before: u64,
+        /// Where the agent accounts for them.
+        ledger: Ledger,
+    },
     /// Of the kernel's BPF links.
     Links(LinksExpect),
 }

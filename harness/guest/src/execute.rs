@@ -2,6 +2,7 @@
 
 mod probes;
 mod processes;
+mod soak;
 mod storm;
 
 use std::io;
@@ -155,6 +156,7 @@ impl Executor {
             }
             Action::Lift { name } => self.faults.lift(name).map(|()| Observation::Done),
             Action::Suspend { .. } => Err("only the session can ask for that".into()),
+            Action::Soak(soak) => soak::run(supervisor, processes, probes.executable(), soak),
             Action::Run { argv, deadline_ms } => self.run(argv, after(*deadline_ms)),
             Action::ListBpfLinks => bpf::links().map(Observation::BpfLinks).map_err(text),
         }

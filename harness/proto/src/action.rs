@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     fault::Fault,
     probe::{Hold, Task, Transport},
+    soak::Soak,
     storm::Storm,
 };
 
@@ -198,6 +199,9 @@ pub enum Action {
         /// The name given in [`Action::Inject`].
         name: String,
     },
+    /// A mixed load for a long time, at whose end the agent is told to stop.
+    /// → [`crate::Observation::Soaked`]
+    Soak(Box<Soak>),
     /// Tell the host to stop this machine for a while, and wait until it goes on.
     /// → [`crate::Observation::Done`]
     Suspend {

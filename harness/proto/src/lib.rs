@@ -6,6 +6,7 @@
 //! | [`action`] | what the guest can be told to do |
 //! | [`observation`] | what it saw |
 //! | [`fault`] | what goes wrong around an agent |
+//! | [`soak`] | a mixed load for a long time |
 //! | [`storm`] | opening without pause while the agent is busy |
 //! | [`message`] | the messages of both directions |
 //! | [`count`] | what the counting bench asks for, and what came of it |
@@ -20,6 +21,7 @@ pub mod fault;
 pub mod message;
 pub mod observation;
 pub mod probe;
+pub mod soak;
 pub mod storm;
 pub mod wire;
 
@@ -28,6 +30,7 @@ pub use fault::Fault;
 pub use message::{Facts, Feature, GuestMessage, HostMessage, LogStream};
 pub use observation::{BpfLink, Exit, Observation};
 pub use probe::{Access, FloodedFile, Hold, Probe, RunAs, Task, Transport, Verdict};
+pub use soak::{Soak, Soaked};
 pub use storm::{Decided, Opens, Round, Storm, Stormed};
 
 /// Raised whenever a message changes its meaning or shape. Host and guest are

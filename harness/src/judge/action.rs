@@ -13,6 +13,7 @@ use crate::{
     expectation::{Blame, Expectation, Phase, PlannedAction},
     outcome::{FailCode, InfraCode, Outcome},
     session::{End, Transcript},
+    soak::account,
 };
 
 /// What earlier actions showed and later ones are held against.
@@ -118,6 +119,14 @@ impl<'a> Memory<'a> {
                 },
                 O::Stormed(seen),
             ) => check_storm(seen, *errno, *rounds, *generations),
+            (
+                E::Soak {
+                    denied,
+                    before,
+                    ledger,
+                },
+                O::Soaked(seen),
+            ) => account::check(ledger, denied, *before, seen),
             (E::Links(expect), O::BpfLinks(links)) => self.check_links(expect, links),
             (_, other) => Err(Outcome::infra(
                 InfraCode::Harness,
@@ -225,6 +234,7 @@ fn broken(expectation: &Expectation, message: &str) -> Outcome {
         | Expectation::Events { .. }
         | Expectation::Answer(_)
         | Expectation::Account { .. }
+        | Expectation::Soak { .. }
         | Expectation::Unchanged(_)
         | Expectation::Ran { .. } => Outcome::failed(FailCode::AgentExit, reason),
         Expectation::Verdict(_) | Expectation::Storm { .. } => {
