@@ -21,7 +21,7 @@ use thiserror::Error;
 use crate::{
     image::Modes,
     kernel::{
-        counters::Counters,
+        counters::CounterMap,
         hooks::{Attachment, Needs},
     },
     paths,
@@ -214,7 +214,7 @@ enum Way {
 }
 
 /// Try every operation that the policy speaks of.
-pub fn run(modes: &Modes, needs: &Needs) -> Result<(), CanaryError> {
+pub fn run(modes: &Modes, needs: &Needs, counters: &CounterMap) -> Result<(), CanaryError> {
     let exec = needs.operations.of(Domain::Exec);
     let by_content = exec.iter().filter(|_| needs.contents);
     let by_content = by_content.map(|one| (one, Way::Content));
@@ -230,11 +230,11 @@ pub fn run(modes: &Modes, needs: &Needs) -> Result<(), CanaryError> {
         if mode == Mode::Off {
             continue;
         }
-        let before = Counters::read()?;
+        let before = counters.read()?;
         let Some(tried) = attempts::attempt(operation, way) else {
             continue;
         };
-        let after = Counters::read()?;
+        let after = counters.read()?;
         let denied = tried.as_ref().err().and_then(io::Error::raw_os_error) == Some(EPERM);
         let seen = match mode {
             Mode::Enforce => after.denials > before.denials,

@@ -24,8 +24,8 @@ use tokio::{
 use crate::{
     cli,
     control::{
-        Applied, Apply, DaemonHealth, Enforce, NextStart, Refusal, Rehearsal, Request, Response,
-        Rules, Writer,
+        Applied, Apply, DaemonHealth, Deadline, Enforce, NextStart, Refusal, Rehearsal, Request,
+        Response, Rules, Writer,
         socket::{self, Question},
         writer::Asked,
     },
@@ -103,14 +103,15 @@ pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
     let mut reporter = Reporter::new(Writer::new(history, Rules::here()?, live), settings);
     let offered = reporter.offered(settings, false)?;
     reporter.writer.start(cli::now(), offered.as_ref())?;
+    // Nothing that could still fail comes after it says that it is ready.
+    let mut denials = Ring::open(shared_map::DENIALS)?.watch()?;
+    let mut audits = Ring::open(shared_map::AUDITS)?.watch()?;
     // Whoever was told that it is ready may ask it.
     let mut questions = socket::listen(Path::new(paths::CONTROL))?;
     if let Some(running) = &reporter.writer.enforcer.running {
         warn_of_fallback(&running.enforcer, &running.in_force);
         announce(&running.enforcer, &running.in_force, settings.mode)?;
     }
-    let mut denials = Ring::open(shared_map::DENIALS)?.watch()?;
-    let mut audits = Ring::open(shared_map::AUDITS)?.watch()?;
     let mut ticks = interval(LOSS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut canary = settings.canary_every.map(every);
@@ -135,7 +136,7 @@ pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
     record::write(&Record::Stopped {
         delivered_denials: reporter.delivered_denials,
         delivered_audits: reporter.delivered_audits,
-        counters: Counters::read()?,
+        counters: reporter.read_counters()?,
     })?;
     Ok(())
 }
@@ -286,6 +287,7 @@ struct Reporter {
     delivered_audits: u64,
     canary_every: Option<Duration>,
     degraded: Option<Trouble>,
+    deadline: Deadline,
 }
 
 /// What becomes of a record of a ring.
@@ -312,6 +314,7 @@ impl Reporter {
             delivered_audits: 0,
             canary_every: settings.canary_every,
             degraded: None,
+            deadline: Deadline::default(),
         }
     }
 
@@ -450,8 +453,15 @@ impl Reporter {
         }
     }
 
+    fn read_counters(&self) -> Result<Counters, MapError> {
+        match &self.writer.enforcer.running {
+            Some(running) => running.enforcer.counters.read(),
+            None => Counters::read(),
+        }
+    }
+
     fn report_losses(&mut self) -> Result<(), DaemonError> {
-        let counters = Counters::read()?;
+        let counters = self.read_counters()?;
         if counters.lost() > self.counters.lost() {
             record::write(&Record::Loss { counters })?;
         }
@@ -501,7 +511,12 @@ impl Reporter {
     }
 
     fn take_back_in_time(&mut self) -> io::Result<()> {
-        match self.writer.tick(cli::now()) {
+        let mut asked = cli::now();
+        let confirm_by = self.writer.confirm_by();
+        asked.at = self
+            .deadline
+            .time(confirm_by, asked.at, std::time::Instant::now());
+        match self.writer.tick(asked) {
             Ok(None) => Ok(()),
             Ok(Some(_)) => self.announce_switch(None),
             Err(refusal) => self.announce_switch(Some(refusal.reason)),

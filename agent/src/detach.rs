@@ -10,7 +10,7 @@ use aya::programs::{links::LinkError, loaded_links};
 use thiserror::Error;
 
 use crate::kernel::{
-    pins,
+    facts, pins,
     policy_maps::{PolicyMaps, PolicyMapsError},
     programs,
 };
@@ -26,6 +26,9 @@ pub enum DetachError {
     /// There is nothing.
     #[error("nothing is attached")]
     Nothing,
+    /// What is attached cannot be reached.
+    #[error("cannot tell whether anything is attached: {0}")]
+    Bpffs(String),
     /// The word cannot be taken from the programs.
     #[error(transparent)]
     Active(#[from] Box<PolicyMapsError>),
@@ -43,6 +46,7 @@ pub enum DetachError {
 /// Remove everything, and return when no hook of ours can deny any more.
 pub fn detach() -> Result<(), DetachError> {
     if !pins::any()? {
+        facts::bpffs().map_err(DetachError::Bpffs)?;
         return Err(DetachError::Nothing);
     }
     let mut ours = Vec::new();

@@ -305,8 +305,13 @@ pub fn write(record: &Record<'_>) -> io::Result<()> {
     let mut line = serde_json::to_vec(record)?;
     line.push(b'\n');
     let mut out = io::stdout().lock();
-    out.write_all(&line)?;
-    out.flush()
+    let written = out.write_all(&line).and_then(|()| out.flush());
+    written.map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot report on standard output: {error}; what is in force stays"),
+        )
+    })
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use crate::{
     held::{self, Held},
     image::{self, Image, ImageError, Modes, Objects},
     kernel::{
+        counters::CounterMap,
         facts::{self, LsmObstacle},
         hooks::{Attachment, Needs},
         identify::Kernel,
@@ -85,6 +86,9 @@ pub enum StartError {
         /// All rules.
         rules: Vec<String>,
     },
+    /// What is in force cannot be reached.
+    #[error("{0}; what is in force stays as long as the agent runs")]
+    Bpffs(String),
     /// The kernel refused the programs.
     #[error(transparent)]
     Programs(#[from] ProgramsError),
@@ -138,7 +142,9 @@ impl StartError {
             ) => ExitCode::CannotEnforce,
             Self::NothingToDegrade => ExitCode::Usage,
             Self::Programs(ProgramsError::Verifier { .. }) => ExitCode::VerifierRefused,
-            Self::Programs(_) | Self::Maps(_) | Self::Io { .. } => ExitCode::Internal,
+            Self::Bpffs(_) | Self::Programs(_) | Self::Maps(_) | Self::Io { .. } => {
+                ExitCode::Internal
+            }
         }
     }
 }
@@ -197,6 +203,8 @@ pub struct Enforcer {
     programs: Programs,
     tracepoints: Tracepoints,
     maps: PolicyMaps,
+    /// Of what was denied and reported.
+    pub counters: CounterMap,
 }
 
 /// Bring a policy into force, in place of the one that is, if any.
@@ -280,12 +288,14 @@ impl Enforcer {
             }
             (Some(_), _) => Mechanism::Tracepoints,
         };
+        let programs = Programs::open(mechanism)?;
         Ok(Self {
             mode,
             degrade,
             mechanism,
             obstacle,
-            programs: Programs::open(mechanism)?,
+            programs,
+            counters: CounterMap::open().map_err(CanaryError::from)?,
             tracepoints: Tracepoints::default(),
             maps: PolicyMaps::new(own_folder()),
         })
@@ -293,6 +303,8 @@ impl Enforcer {
 
     /// Bring a policy into force in place of the one that is.
     pub fn bring_into_force(&mut self, policy: Policy) -> Result<InForce, StartError> {
+        facts::bpffs().map_err(StartError::Bpffs)?;
+        self.programs.pin_again()?;
         let (policy, unseen) = self.in_sight(policy)?;
         let image = self.image(&policy)?;
         let meta = self.meta(&image);
@@ -300,11 +312,12 @@ impl Enforcer {
         let adopted = self.can_adopt(before, &image, &meta);
         let active = if adopted {
             self.attach_tracepoints(&image)?;
-            canary::run(&image.modes, &image.needs)?;
+            canary::run(&image.modes, &image.needs, &self.counters)?;
             before
         } else {
             self.switch(before, &image, &meta)?
         };
+        self.programs.hold()?;
         let held = self.held(&image, &policy)?;
         Ok(InForce {
             held,
@@ -322,8 +335,10 @@ impl Enforcer {
 
     /// Whether the policy in force still is, and really decides.
     pub fn test(&self, in_force: &InForce) -> Result<(), Trouble> {
-        let tried = canary::prepare().and_then(|()| canary::run(&in_force.modes, &in_force.needs));
-        let active = self.maps.active();
+        let tried = canary::prepare()
+            .and_then(|()| canary::run(&in_force.modes, &in_force.needs, &self.counters));
+        let pinned = facts::bpffs().and_then(|()| self.maps.pinned());
+        let active = pinned.and_then(|()| self.maps.active().map_err(|error| error.to_string()));
         let detached = match self.mechanism {
             Mechanism::Tracepoints => Vec::new(),
             _ => self.programs.detached(&in_force.needs),
@@ -475,7 +490,7 @@ impl Enforcer {
         }
         self.attach_tracepoints(image)?;
         self.maps.activate(active)?;
-        if let Err(problem) = canary::run(&image.modes, &image.needs) {
+        if let Err(problem) = canary::run(&image.modes, &image.needs, &self.counters) {
             self.maps.activate(before)?;
             return Err(problem.into());
         }

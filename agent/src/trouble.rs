@@ -2,7 +2,7 @@
 
 use aegisbpf_abi::{Active, Operation};
 
-use crate::{canary::CanaryError, kernel::policy_maps::PolicyMapsError};
+use crate::canary::CanaryError;
 
 /// The policy does not decide as it did when it came into force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,17 +16,17 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// From what the canary came to, the word that is in force and the one that
-    /// was put there, and the hooks that are missing.
+    /// From what the canary came to, the word that is in force, if it can be
+    /// reached, the one that was put there, and the hooks that are not pinned.
     pub fn look(
         tried: Result<(), CanaryError>,
-        found: Result<Active, PolicyMapsError>,
+        found: Result<Active, String>,
         wanted: Active,
         detached: Vec<&'static str>,
     ) -> Result<(), Self> {
         let (operation, reason) = match (tried, found) {
             (Err(error), _) => (error.operation(), error.to_string()),
-            (_, Err(error)) => (None, error.to_string()),
+            (_, Err(reason)) => (None, reason),
             (_, Ok(found)) if found != wanted => {
                 let (found, wanted) = (found.generation(), wanted.generation());
                 let reason = format!(
@@ -36,7 +36,11 @@ impl Trouble {
                 (None, reason)
             }
             _ if !detached.is_empty() => {
-                let reason = format!("hooks were taken away: {}", detached.join(", "));
+                let reason = format!(
+                    "pins were taken away: {}; the hooks stay as long as the agent runs, and a \
+                     reload pins them again",
+                    detached.join(", ")
+                );
                 (None, reason)
             }
             _ => return Ok(()),
@@ -80,6 +84,14 @@ mod tests {
         let other_flags = check(Ok(()), Active::new(3, 10, 1), &[]);
         assert!(other_flags.unwrap_err().1.contains("other flags"));
         let hooks = check(Ok(()), word, &["file_open", "mmap_file"]).unwrap_err();
-        assert_eq!(hooks.1, "hooks were taken away: file_open, mmap_file");
+        assert!(
+            hooks
+                .1
+                .starts_with("pins were taken away: file_open, mmap_file;"),
+            "{}",
+            hooks.1
+        );
+        let gone = Trouble::look(Ok(()), Err("unmounted".into()), word, Vec::new());
+        assert_eq!(gone.unwrap_err().reason, "unmounted");
     }
 }

@@ -322,6 +322,7 @@ impl Builder<'_> {
         let expectation = Expectation::Ran {
             exit: 0,
             prints: None,
+            says: String::new(),
             otherwise: FailCode::AgentExit,
         };
         self.push(action, expectation)
@@ -337,7 +338,11 @@ impl Builder<'_> {
             name: AGENT.into(),
             deadline_ms: DEADLINE_MS,
         };
-        self.push(exit, Expectation::Ended(self.adapter.terminated()));
+        let ended = Expectation::Ended {
+            exit: self.adapter.terminated(),
+            says: None,
+        };
+        self.push(exit, ended);
     }
 }
 

@@ -10,6 +10,7 @@
 //! link any more. Cells whose scenario denies nothing have neither control nor
 //! negative; cells that never start the agent have no release.
 
+mod fault;
 mod making;
 mod storm;
 mod teeth;
@@ -73,6 +74,7 @@ pub fn expand(scenario: &Scenario, adapter: &dyn Adapter) -> Result<Program, Exp
         })?;
     }
     expansion.source = None;
+    expansion.lift_all();
     if !teeth.is_empty() {
         expansion.phase = Phase::Negative;
         expansion.remove_rules();
@@ -94,12 +96,16 @@ struct Expansion<'a> {
     /// How many processes of the agent there were: each has its own name, so
     /// that their outputs can be told apart.
     started: usize,
+    /// The names of those that got ready.
+    processes: Vec<String>,
     /// The name of the one that runs.
     running: Option<String>,
     /// The name of the one that was ended last.
     ended: Option<String>,
     /// It was ready at some time and has not been detached since.
     attached: bool,
+    /// Faults that are in place, by name, in order.
+    faults: Vec<String>,
     /// How it was started.
     last_start: (Mode, Vec<Degraded>),
 }
@@ -113,9 +119,11 @@ impl<'a> Expansion<'a> {
             phase: Phase::Setup,
             source: None,
             started: 0,
+            processes: Vec::new(),
             running: None,
             ended: None,
             attached: false,
+            faults: Vec::new(),
             last_start: (Mode::Enforce, Vec::new()),
         }
     }
@@ -167,18 +175,17 @@ impl<'a> Expansion<'a> {
             Step::Apply {
                 without,
                 raw_policy,
+                confirm_within,
                 dry_run,
                 exit,
+                says,
                 matches,
             } => {
                 self.write_policy(&self.policy(without, raw_policy.as_deref()));
-                let argv = self.adapter.apply(*dry_run);
+                let argv = self.adapter.apply(*dry_run, confirm_within.as_deref());
                 let prints = (*exit == 0).then(|| matches.clone());
-                self.run(
-                    argv.ok_or("applies, which this agent has no command for")?,
-                    *exit,
-                    prints,
-                );
+                let argv = argv.ok_or("applies, which this agent has no command for")?;
+                self.run(argv, *exit, prints, says);
             }
             Step::Probe {
                 probe,
@@ -198,12 +205,19 @@ impl<'a> Expansion<'a> {
             Step::Make { make } => self.make(make),
             Step::Kill { signal } => self.kill(*signal)?,
             Step::Signal { signal } => self.signal(*signal)?,
+            Step::Suspend { for_ms } => self.push(
+                Action::Suspend { for_ms: *for_ms },
+                Expectation::Done(Blame::Harness),
+            ),
+            Step::Fault { name, fault } => self.fault(name.as_deref(), fault)?,
+            Step::Lift { fault } => self.lift(fault)?,
+            Step::Ends { exit, says } => self.ends(*exit, says)?,
             Step::Accounting {
                 ring,
                 attempts,
                 lost,
             } => self.account(*ring, *attempts, *lost)?,
-            Step::Detach { exit } => self.detach(*exit),
+            Step::Detach { exit, says } => self.detach(*exit, says),
             Step::Event {
                 matches,
                 count,
@@ -214,7 +228,7 @@ impl<'a> Expansion<'a> {
             }
             Step::NoEvent { matches } => self.events(matches, 0, Some(0))?,
             Step::Health { exit, matches } => {
-                self.run(self.adapter.health(), *exit, Some(matches.clone()));
+                self.run(self.adapter.health(), *exit, Some(matches.clone()), "");
             }
             Step::Unchanged { fields } => self.push(
                 Action::Run {
@@ -230,7 +244,7 @@ impl<'a> Expansion<'a> {
         Ok(())
     }
 
-    fn run(&mut self, argv: Vec<String>, exit: i32, prints: Option<Value>) {
+    fn run(&mut self, argv: Vec<String>, exit: i32, prints: Option<Value>, says: &str) {
         self.push(
             Action::Run {
                 argv,
@@ -239,6 +253,7 @@ impl<'a> Expansion<'a> {
             Expectation::Ran {
                 exit,
                 prints,
+                says: says.into(),
                 otherwise: FailCode::StateMismatch,
             },
         );
@@ -284,6 +299,7 @@ impl<'a> Expansion<'a> {
                     return Err("starts the agent while it is running and expects it to get ready");
                 }
                 self.running = Some(name.clone());
+                self.processes.push(name.clone());
                 self.attached = true;
                 self.last_start = (mode, degrade.to_vec());
                 Expectation::Ready {
@@ -357,7 +373,7 @@ impl<'a> Expansion<'a> {
                 name,
                 deadline_ms: EXIT_MS,
             },
-            Expectation::Ended(exit),
+            Expectation::Ended { exit, says: None },
         );
         Ok(())
     }
@@ -379,17 +395,16 @@ impl<'a> Expansion<'a> {
     }
 
     fn account(&mut self, ring: Ring, attempts: u64, lost: Lost) -> Result<(), &'static str> {
-        let name = self
-            .ended
-            .clone()
-            .ok_or("asks for the account of an agent, but none was ended")?;
+        if self.ended.is_none() || self.running.is_some() {
+            return Err("asks for the account of an agent, but none was ended");
+        }
         let ledger = self
             .adapter
             .ledger(ring)
             .ok_or("asks for an account, which this agent does not give")?;
         self.push(
             Action::Tally {
-                name,
+                names: self.processes.clone(),
                 matches: ledger.records.clone(),
                 number: ledger.number.clone(),
                 summary: ledger.summary.clone(),
@@ -397,6 +412,7 @@ impl<'a> Expansion<'a> {
             },
             Expectation::Account {
                 ledger,
+                processes: self.processes.len(),
                 attempts,
                 lost,
             },
@@ -404,7 +420,7 @@ impl<'a> Expansion<'a> {
         Ok(())
     }
 
-    fn detach(&mut self, exit: i32) {
+    fn detach(&mut self, exit: i32, says: &str) {
         if exit == 0 {
             self.attached = false;
         }
@@ -416,6 +432,7 @@ impl<'a> Expansion<'a> {
             Expectation::Ran {
                 exit,
                 prints: None,
+                says: says.into(),
                 otherwise: FailCode::AgentExit,
             },
         );
@@ -466,7 +483,7 @@ impl<'a> Expansion<'a> {
             debug_assert_eq!(stopped, Ok(()), "it runs");
         }
         if self.attached {
-            self.detach(0);
+            self.detach(0, "");
         }
         self.push(Action::ListBpfLinks, Expectation::Links(LinksExpect::None));
     }
@@ -476,16 +493,20 @@ impl<'a> Expansion<'a> {
 pub(crate) fn deadline_ms(action: &Action) -> u64 {
     match action {
         Action::Storm(storm) => storm.deadline_ms,
+        Action::Suspend { for_ms } => *for_ms,
+        Action::Soak(soak) => soak.duration_ms + 2 * soak.patience_ms,
         Action::MountDisk { deadline_ms, .. }
         | Action::Spawn { deadline_ms, .. }
         | Action::Stop { deadline_ms, .. }
         | Action::AwaitExit { deadline_ms, .. }
+        | Action::Inject { deadline_ms, .. }
         | Action::Tally { deadline_ms, .. }
         | Action::AwaitLines { deadline_ms, .. }
         | Action::Run { deadline_ms, .. } => *deadline_ms,
         Action::Mkdir { .. }
         | Action::WriteFile { .. }
         | Action::Copy { .. }
+        | Action::MountMemory { .. }
         | Action::Listen { .. }
         | Action::RemoveFiles { .. }
         | Action::MakeFiles { .. }
@@ -493,6 +514,7 @@ pub(crate) fn deadline_ms(action: &Action) -> u64 {
         | Action::Probe(_)
         | Action::Mark { .. }
         | Action::Signal { .. }
+        | Action::Lift { .. }
         | Action::ListBpfLinks => 0,
     }
 }

@@ -79,8 +79,13 @@ pub enum Expectation {
         /// Having said this on standard error.
         says: String,
     },
-    /// The process ended like this.
-    Ended(Exit),
+    /// The process ended.
+    Ended {
+        /// Like this.
+        exit: Exit,
+        /// Having said this on standard error.
+        says: Option<String>,
+    },
     /// So many events matched.
     Events {
         /// At least.
@@ -96,6 +101,8 @@ pub enum Expectation {
         exit: i32,
         /// Its output is JSON that holds this.
         prints: Option<Value>,
+        /// It says this on standard error.
+        says: String,
         /// What it is otherwise.
         otherwise: FailCode,
     },
@@ -105,6 +112,8 @@ pub enum Expectation {
     Account {
         /// Where it is.
         ledger: Ledger,
+        /// How many processes gave it, one after the other.
+        processes: usize,
         /// How many events there should have been.
         attempts: u64,
         /// Whether some were lost.
@@ -118,6 +127,16 @@ pub enum Expectation {
         rounds: u32,
         /// The denials that were reported name at least so many policies.
         generations: u64,
+    },
+    /// Every probe of a soak came to what it had to, and every event is accounted
+    /// for.
+    Soak {
+        /// Of each probe of the load, whether it must be denied.
+        denied: Vec<bool>,
+        /// How many were denied before.
+        before: u64,
+        /// Where the agent accounts for them.
+        ledger: Ledger,
     },
     /// Of the kernel's BPF links.
     Links(LinksExpect),

@@ -21,6 +21,7 @@
 //! | [`count`] | the counting bench: one boot, each agent in turn | but for the boot |
 //! | [`capacity`] | as many rules as an agent takes, and one more | yes |
 //! | [`powercut`] | the power is cut while a policy is applied | but for the boots |
+//! | [`soak`] | a mixed load for a long time | yes |
 //! | [`atomic`] | files that exist whole or not at all | |
 //! | [`room`] | what to do when there is no room to write | yes |
 //! | [`interrupt`] | Ctrl-C | |
@@ -45,6 +46,7 @@ pub mod report;
 pub mod room;
 pub mod run;
 pub mod session;
+pub mod soak;
 pub mod vm;
 
 #[cfg(test)]

@@ -87,6 +87,8 @@ pub enum FailCode {
     /// What the agent says of its events does not add up: something was
     /// neither delivered nor counted as lost.
     Accounting,
+    /// Something of the agent grows with time.
+    Growth,
     /// The agent says something else of its state than is the case.
     StateMismatch,
     /// BPF links were left behind.
@@ -181,7 +183,7 @@ impl Outcome {
     }
 
     /// Shorthand.
-    pub(crate) fn failed(code: FailCode, reason: impl Into<String>) -> Self {
+    pub fn failed(code: FailCode, reason: impl Into<String>) -> Self {
         Self::Failed {
             code,
             reason: reason.into(),

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use harness_proto::{GuestMessage, HostMessage, LogStream, Observation, wire};
+use harness_proto::{Action, GuestMessage, HostMessage, LogStream, Observation, wire};
 use serde::Serialize;
 
 use crate::{
@@ -128,6 +128,14 @@ pub fn drive(machine: &mut dyn Machine, start: &Start, program: &Program) -> Tra
     transcript
 }
 
+/// Stop the machine for a while, and tell the guest, which waits for that.
+fn suspend(machine: &mut dyn Machine, for_ms: u64) -> Result<(), String> {
+    let suspended = machine.suspend(Duration::from_millis(for_ms));
+    suspended.map_err(|error| error.to_string())?;
+    let told = machine.send(&wire::encode(&HostMessage::Resumed));
+    told.map_err(|error| format!("tell the guest that it goes on: {error}"))
+}
+
 /// Repeat the start line until it is answered.
 pub(crate) fn answer(machine: &mut dyn Machine, start: &Start) -> Result<(), End> {
     let give_up = Instant::now() + ANSWER;
@@ -152,9 +160,18 @@ pub(crate) fn answer(machine: &mut dyn Machine, start: &Start) -> Result<(), End
 }
 
 fn listen(machine: &mut dyn Machine, program: &Program, transcript: &mut Transcript) -> End {
+    let mut suspended = usize::MAX;
     loop {
         let next = program.actions.get(transcript.records.len());
         let own = next.map_or(0, |planned| deadline_ms(&planned.action));
+        if let Some(Action::Suspend { for_ms }) = next.map(|planned| &planned.action)
+            && suspended != transcript.records.len()
+        {
+            suspended = transcript.records.len();
+            if let Err(error) = suspend(machine, *for_ms) {
+                return End::Fatal(error);
+            }
+        }
         let patience = Duration::from_millis(own) + SLACK;
         let line = match machine.receive(Instant::now() + patience) {
             Received::Line(line) => line,

@@ -355,7 +355,7 @@ mod tests {
     fn a_mistake_in_a_step_is_told_with_the_line_of_that_step() {
         let second = |step: &str| problem(&format!("do = \"detach\"\n[[step]]\n{step}"));
         insta::assert_snapshot!(second("do = \"health\"\nmatches = {}\nexti = 1"), @r"x.toml:8: step 2: unknown field `exti`, expected `exit` or `matches`");
-        insta::assert_snapshot!(second("do = \"helth\""), @r"x.toml:8: step 2: unknown variant `helth`, expected one of `start`, `reload`, `apply`, `probe`, `storm`, `hold`, `make`, `kill`, `signal`, `accounting`, `detach`, `event`, `no-event`, `health`, `unchanged`, `links` in `do`");
+        insta::assert_snapshot!(second("do = \"helth\""), @r"x.toml:8: step 2: unknown variant `helth`, expected one of `start`, `reload`, `apply`, `probe`, `storm`, `hold`, `make`, `kill`, `signal`, `fault`, `lift`, `suspend`, `ends`, `accounting`, `detach`, `event`, `no-event`, `health`, `unchanged`, `links` in `do`");
         insta::assert_snapshot!(second("do = \"probe\"\nprobe = { open = { pth = \"/a\" } }\nexpect = \"allowed\""), @r"x.toml:8: step 2: unknown field `pth`, expected one of `path`, `access`, `by`, `cwd`");
         insta::assert_snapshot!(second("mode = \"audit\""), @r"x.toml:8: step 2: missing field `do`");
     }

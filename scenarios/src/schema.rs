@@ -6,7 +6,7 @@ mod storm;
 mod suite;
 
 use harness_proto::{
-    Probe,
+    Fault, Probe,
     probe::{Access, RunAs},
 };
 use schemars::JsonSchema;
@@ -188,12 +188,19 @@ pub enum Step {
         /// A policy in the agent's own language instead of the rules.
         #[serde(default)]
         raw_policy: Option<String>,
+        /// Take it back unless it is confirmed within this time, as a person
+        /// writes it.
+        #[serde(default)]
+        confirm_within: Option<String>,
         /// Only ask what it would do.
         #[serde(default)]
         dry_run: bool,
         /// Its exit status.
         #[serde(default)]
         exit: i32,
+        /// A part of what it says on standard error.
+        #[serde(default)]
+        says: String,
         /// Subset of its JSON output, when the exit status is 0.
         #[serde(default)]
         matches: serde_json::Value,
@@ -258,6 +265,32 @@ pub enum Step {
         /// Which.
         signal: PauseSignal,
     },
+    /// Let something go wrong around the agent, until it is lifted, at the latest
+    /// after the last step.
+    Fault {
+        /// What `lift` calls it; by default the kind of fault it is.
+        #[serde(default)]
+        name: Option<String>,
+        /// What.
+        fault: Fault,
+    },
+    /// Put right what a fault made wrong.
+    Lift {
+        /// What it is called.
+        fault: String,
+    },
+    /// Stop the whole machine for a while.
+    Suspend {
+        /// In milliseconds, of the host's time.
+        for_ms: u64,
+    },
+    /// Wait until the agent ends by itself.
+    Ends {
+        /// Its exit status.
+        exit: i32,
+        /// A part of what it has said on standard error.
+        says: String,
+    },
     /// Hold what an agent that has ended says of its events against the
     /// events it sent: every attempt was delivered or counted as lost.
     Accounting {
@@ -274,6 +307,9 @@ pub enum Step {
         /// Its exit status.
         #[serde(default)]
         exit: i32,
+        /// A part of what it says on standard error.
+        #[serde(default)]
+        says: String,
     },
     /// Wait for events of the running agent.
     Event {

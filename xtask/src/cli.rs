@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::exit_code::ExitCode;
 use crate::{
     build, capacity, deny, doctor, e2e, gate, matrix, output, perf, powercut, proof, report, repro,
-    room, setup, teeth, test, workspace,
+    room, setup, soak, teeth, test, workspace,
 };
 
 /// Everything this project does, from set-up to reports.
@@ -54,6 +54,8 @@ pub enum Task {
     Capacity(capacity::Args),
     /// Cut the power while a policy is applied, and look at what is left.
     Powercut(powercut::Args),
+    /// Put an agent under a mixed load for a long time; nothing may grow or be missed.
+    Soak(soak::Args),
     /// Seed faults into copies of the sources and show that the cells of `e2e`
     /// notice every one.
     Teeth(teeth::Args),
@@ -112,6 +114,7 @@ fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
         Task::Perf(args) => perf::run(&args),
         Task::Capacity(args) => capacity::run(&args),
         Task::Powercut(args) => powercut::run(&args),
+        Task::Soak(args) => soak::run(&args),
         Task::Teeth(args) => teeth::run(&args),
         Task::Gate(args) => gate::run(&args),
         Task::Evidence(args) => proof::run(&args),

@@ -25,6 +25,7 @@ pub mod room;
 pub mod rustc;
 pub mod setup;
 mod single;
+pub mod soak;
 pub mod teeth;
 pub mod test;
 pub mod workspace;

@@ -3,13 +3,16 @@
 //!
 //! | module | holds |
 //! | --- | --- |
+//! | [`deadline`] | until when a policy must be confirmed |
 //! | [`message`] | what can be asked and answered |
 //! | [`writer`] | what becomes of it; pure over its file system and enforcer |
 //! | [`socket`] | the socket, on both sides |
 
+pub mod deadline;
 pub mod message;
 pub mod socket;
 pub mod writer;
 
+pub use deadline::Deadline;
 pub use message::{Applied, Apply, DaemonHealth, Refusal, Rehearsal, Request, Response};
 pub use writer::{Enforce, NextStart, Rules, Writer};

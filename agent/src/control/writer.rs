@@ -116,6 +116,16 @@ impl<F: Files, E: Enforce> Writer<F, E> {
         }
     }
 
+    /// Until when the policy that waits for it must be confirmed, in seconds since
+    /// 1970.
+    pub fn confirm_by(&self) -> Option<u64> {
+        self.history
+            .state()
+            .pending
+            .as_ref()
+            .map(|it| it.confirm_by)
+    }
+
     /// Whether a policy is stored.
     pub fn has_policy(&self) -> bool {
         self.history.state().current.is_some()

@@ -1,5 +1,7 @@
 //! The kernel's counters.
 
+use std::fmt;
+
 use aegisbpf_abi::{Counter, names::shared_map};
 use aya::maps::{Array, Map, MapData, MapError};
 use serde::Serialize;
@@ -25,12 +27,38 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Read all of them.
+    /// Read all of them, by their pin.
     pub fn read() -> Result<Self, MapError> {
+        CounterMap::open()?.read()
+    }
+
+    /// Everything that happened and was not told.
+    pub const fn lost(&self) -> u64 {
+        self.denials_lost + self.audits_lost + self.unreadable + self.in_flight_lost
+    }
+}
+
+/// Where they are, held open: reading them needs neither the pin nor another
+/// descriptor.
+pub struct CounterMap(Array<MapData, u64>);
+
+impl fmt::Debug for CounterMap {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("CounterMap")
+    }
+}
+
+impl CounterMap {
+    /// By its pin.
+    pub fn open() -> Result<Self, MapError> {
         let map = Map::from_map_data(MapData::from_pin(pins::shared_map(shared_map::COUNTERS))?)?;
-        let map: Array<MapData, u64> = map.try_into()?;
-        let get = |counter: Counter| map.get(&(counter as u32), 0);
-        Ok(Self {
+        map.try_into().map(Self)
+    }
+
+    /// Read all counters.
+    pub fn read(&self) -> Result<Counters, MapError> {
+        let get = |counter: Counter| self.0.get(&(counter as u32), 0);
+        Ok(Counters {
             denials: get(Counter::Denials)?,
             denials_lost: get(Counter::DenialsLost)?,
             audits: get(Counter::Audits)?,
@@ -38,10 +66,5 @@ impl Counters {
             unreadable: get(Counter::Unreadable)?,
             in_flight_lost: get(Counter::InFlightLost)?,
         })
-    }
-
-    /// Everything that happened and was not told.
-    pub const fn lost(&self) -> u64 {
-        self.denials_lost + self.audits_lost + self.unreadable + self.in_flight_lost
     }
 }

@@ -6,6 +6,7 @@
 //! | [`btf`] | finding a few types in its BTF |
 //! | [`layout`] | offsets, argument positions and numbers from its BTF |
 //! | [`hooks`] | which hooks decide about which operations |
+//! | [`keep`] | holding what is pinned, and pinning it again |
 //! | [`pins`] | the pinned files and what they are called |
 //! | [`programs`] | loading, attaching and pinning the programs |
 //! | [`outer_maps`] | making the maps that hold a policy's maps |
@@ -24,6 +25,7 @@ pub mod counters;
 pub mod facts;
 pub mod hooks;
 pub mod identify;
+mod keep;
 pub mod layout;
 pub mod memory;
 mod outer_maps;

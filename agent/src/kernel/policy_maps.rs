@@ -88,6 +88,17 @@ impl PolicyMaps {
         self.folder.map(policy_map::ACTIVE).exists()
     }
 
+    /// Whether the pins are there that the agent has made.
+    pub fn pinned(&self) -> std::result::Result<(), String> {
+        if self.exist() {
+            return Ok(());
+        }
+        let place = self.folder.path().display();
+        Err(format!(
+            "what was pinned in {place} is gone; a reload pins it again"
+        ))
+    }
+
     fn open<M: TryFrom<Map, Error = MapError>>(&self, name: &'static str) -> Result<M> {
         MapData::from_pin(self.folder.map(name))
             .and_then(Map::from_map_data)

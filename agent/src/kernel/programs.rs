@@ -4,7 +4,7 @@
 //! They are attached and stay attached while policies come and go in their
 //! maps. Another version of the agent loads its own beside them.
 
-use std::{fs::File, io, path::PathBuf};
+use std::{collections::BTreeMap, fs::File, io, path::PathBuf};
 
 use aegisbpf_abi::{ABI_VERSION, names};
 use aya::{
@@ -167,6 +167,8 @@ pub struct Programs {
     pub(super) object: Ebpf,
     folder: Folder,
     missing_hooks: Vec<&'static str>,
+    /// The links of the hooks that are pinned.
+    pub(super) held: BTreeMap<String, Vec<FdLink>>,
 }
 
 /// The folder of this agent's programs.
@@ -218,6 +220,7 @@ impl Programs {
             object: loader.load(OBJECT)?,
             folder,
             missing_hooks: layout.missing_hooks,
+            held: BTreeMap::new(),
         })
     }
 
@@ -344,7 +347,7 @@ impl Programs {
     }
 
     /// Detach every hook that is not needed.
-    pub fn detach_all_but(&self, needs: &Needs) -> Result<(), ProgramsError> {
+    pub fn detach_all_but(&mut self, needs: &Needs) -> Result<(), ProgramsError> {
         for name in self.pinned_hooks()? {
             let needed = needs.hooks().any(|hook| hook.name == name);
             if !needed {
@@ -353,12 +356,13 @@ impl Programs {
                     what: format!("cannot remove {}", path.display()),
                     source,
                 })?;
+                self.held.remove(&name);
             }
         }
         Ok(())
     }
 
-    fn pinned_hooks(&self) -> Result<Vec<String>, ProgramsError> {
+    pub(super) fn pinned_hooks(&self) -> Result<Vec<String>, ProgramsError> {
         self.folder.links().map_err(|source| ProgramsError::Io {
             what: format!("cannot read {}", self.folder.path().display()),
             source,

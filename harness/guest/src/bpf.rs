@@ -14,6 +14,8 @@ use crate::attempt::{Attempt, AttemptError};
 // Commands of `enum bpf_cmd` in linux/bpf.h; all exist since 5.8.
 const BPF_MAP_CREATE: i32 = 0;
 const BPF_PROG_LOAD: i32 = 5;
+const BPF_MAP_GET_NEXT_ID: i32 = 12;
+const BPF_MAP_GET_FD_BY_ID: i32 = 14;
 const BPF_OBJ_GET_INFO_BY_FD: i32 = 15;
 const BPF_RAW_TRACEPOINT_OPEN: i32 = 17;
 const BPF_LINK_GET_FD_BY_ID: i32 = 30;
@@ -188,6 +190,47 @@ pub fn links() -> Result<Vec<BpfLink>, AttemptError> {
     Ok(links.collect())
 }
 
+/// All maps together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Maps {
+    /// How many there are.
+    pub count: u64,
+    /// What they take, as the kernel says.
+    pub bytes: u64,
+}
+
+/// Every map, whoever made it.
+pub fn maps() -> Result<Maps, AttemptError> {
+    let mut maps = Maps::default();
+    let mut id = 0;
+    let attempt = |id| move || format!("ask for the BPF map after {id}");
+    while let Some(next) = next_id(BPF_MAP_GET_NEXT_ID, id).attempt(attempt(id))? {
+        id = next;
+        let mut attr = IdAttr {
+            id,
+            ..IdAttr::default()
+        };
+        match open(BPF_MAP_GET_FD_BY_ID, &mut attr).and_then(|map| taken(&map)) {
+            Ok(bytes) => {
+                maps.count += 1;
+                maps.bytes += bytes;
+            }
+            // It went away since its id was asked for.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+            Err(error) => return Err(error).attempt(|| format!("ask for BPF map {id}")),
+        }
+    }
+    Ok(maps)
+}
+
+/// By what the kernel says of a descriptor.
+fn taken(map: &OwnedFd) -> io::Result<u64> {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", map.as_raw_fd()))?;
+    let taken = info.lines().find_map(|line| line.strip_prefix("memlock:"));
+    let taken = taken.and_then(|bytes| bytes.trim().parse().ok());
+    taken.ok_or_else(|| io::Error::other("the kernel does not say what it takes"))
+}
+
 /// What every link ties its program to, by ascending id of the link.
 pub fn link_targets() -> Result<Vec<LinkTarget>, AttemptError> {
     let targets = link_infos()?.into_iter().map(|info| {
@@ -205,7 +248,10 @@ pub fn link_targets() -> Result<Vec<LinkTarget>, AttemptError> {
 fn link_infos() -> Result<Vec<LinkInfo>, AttemptError> {
     let mut links = Vec::new();
     let mut id = 0;
-    while let Some(next) = next_id(id).attempt(|| format!("ask for the BPF link after {id}"))? {
+    let command = BPF_LINK_GET_NEXT_ID;
+    while let Some(next) =
+        next_id(command, id).attempt(|| format!("ask for the BPF link after {id}"))?
+    {
         id = next;
         match info(id) {
             Ok(info) => links.push(info),
@@ -217,12 +263,12 @@ fn link_infos() -> Result<Vec<LinkInfo>, AttemptError> {
     Ok(links)
 }
 
-fn next_id(id: u32) -> io::Result<Option<u32>> {
+fn next_id(command: i32, id: u32) -> io::Result<Option<u32>> {
     let mut attr = IdAttr {
         id,
         ..IdAttr::default()
     };
-    match bpf(BPF_LINK_GET_NEXT_ID, &mut attr) {
+    match bpf(command, &mut attr) {
         Ok(_) => Ok(Some(attr.next_id)),
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
         Err(error) => Err(error),

@@ -1,5 +1,6 @@
-//! Mounting a disk that the kernel finds in its own time.
+//! Mounting a disk that the kernel finds in its own time, and one in memory.
 
+use std::ffi::CString;
 use std::path::Path;
 use std::time::Instant;
 
@@ -21,6 +22,21 @@ pub fn mount_disk(
     await_node(Path::new(device), deadline).attempt(|| format!("wait for {device}"))?;
     mount(device, target, kind, MountFlags::empty(), None)
         .attempt(|| format!("mount {device} on {}", target.display()))
+}
+
+/// Mount a tmpfs of this size.
+pub fn mount_memory(target: &Path, bytes: u64) -> Result<(), AttemptError> {
+    files::make_folder(target)?;
+    let attempt = || format!("mount a tmpfs of {bytes} bytes on {}", target.display());
+    let options = CString::new(format!("size={bytes}")).attempt(attempt)?;
+    mount(
+        "tmpfs",
+        target,
+        "tmpfs",
+        MountFlags::empty(),
+        Some(options.as_c_str()),
+    )
+    .attempt(attempt)
 }
 
 /// Until it is there, or the time is up.

@@ -2,6 +2,7 @@
 
 mod probes;
 mod processes;
+mod soak;
 mod storm;
 
 use std::io;
@@ -15,6 +16,7 @@ pub use processes::NamedOutput;
 use processes::Processes;
 
 use crate::attempt::AttemptError;
+use crate::fault::{self, Faults, Scene};
 use crate::supervise::{Process, ProcessId, Supervisor};
 use crate::{bpf, disk, files, listen, lookup};
 
@@ -29,6 +31,7 @@ pub struct Executor {
     supervisor: Supervisor,
     processes: Processes,
     probes: Probes,
+    faults: Faults,
 }
 
 impl Executor {
@@ -38,6 +41,7 @@ impl Executor {
             supervisor,
             processes: Processes::default(),
             probes: Probes::new(probe),
+            faults: Faults::default(),
         }
     }
 
@@ -79,6 +83,9 @@ impl Executor {
                 let target = Path::new(target);
                 done(disk::mount_disk(device, kind, target, after(*deadline_ms))).map_err(text)
             }
+            Action::MountMemory { target, bytes } => {
+                done(disk::mount_memory(Path::new(target), *bytes)).map_err(text)
+            }
             Action::MakeFiles { folder, count } => {
                 done(files::make_files(Path::new(folder), *count)).map_err(text)
             }
@@ -116,7 +123,7 @@ impl Executor {
                 processes.await_lines(supervisor, name, &wanted, after(*deadline_ms))
             }
             Action::Tally {
-                name,
+                names,
                 matches,
                 number,
                 summary,
@@ -127,9 +134,29 @@ impl Executor {
                     number,
                     summary,
                 };
-                processes.tally(supervisor, name, &counted, after(*deadline_ms))
+                processes.tally(supervisor, names, &counted, after(*deadline_ms))
             }
             Action::Storm(storm) => storm::run(supervisor, processes, probes.executable(), storm),
+            Action::Inject {
+                name,
+                fault,
+                process,
+                deadline_ms,
+            } => {
+                let process = fault.is_of_process().then(|| processes.id(process));
+                let scene = Scene {
+                    process: process.transpose()?,
+                    supervisor,
+                    probe: probes.executable(),
+                    deadline: after(*deadline_ms),
+                };
+                let guard = fault::inject(fault, scene).map_err(text)?;
+                self.faults.add(name, guard);
+                Ok(Observation::Done)
+            }
+            Action::Lift { name } => self.faults.lift(name).map(|()| Observation::Done),
+            Action::Suspend { .. } => Err("only the session can ask for that".into()),
+            Action::Soak(soak) => soak::run(supervisor, processes, probes.executable(), soak),
             Action::Run { argv, deadline_ms } => self.run(argv, after(*deadline_ms)),
             Action::ListBpfLinks => bpf::links().map(Observation::BpfLinks).map_err(text),
         }

@@ -11,6 +11,8 @@
 //! | [`session`] | Hello, Start, one cell, Final |
 //! | [`fresh`] | clock and randomness of a restored machine |
 //! | [`execute`] | one action, one observation |
+//! | [`fault`] | what goes wrong around an agent, and is put right |
+//! | [`schedule`] | who gets the processor first |
 //! | [`supervise`] | child processes, their output and their end |
 //! | [`disk`] | mounting a disk that the kernel finds in its own time |
 //! | [`files`] | making files and folders |
@@ -30,6 +32,7 @@ pub mod disk;
 #[cfg(test)]
 mod executable;
 pub mod execute;
+pub mod fault;
 pub mod files;
 pub mod footprint;
 pub mod fresh;
@@ -38,6 +41,7 @@ pub mod lookup;
 pub mod null_lsm;
 pub mod port;
 pub mod probe;
+pub mod schedule;
 pub mod session;
 pub mod supervise;
 pub mod workload;

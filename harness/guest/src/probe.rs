@@ -7,7 +7,10 @@
 //! | module | holds |
 //! | --- | --- |
 //! | `open`, `change`, `execute`, `connect`, `socket`, `kernel`, `mount` | the actions |
+//! | `churn` | things that come and go |
 //! | `flood` | one action again and again |
+//! | `burden` | taking memory or a processor from others |
+//! | `load` | a mixed load until it is told to stop |
 //! | `storm` | opening without pause until it is told to stop |
 //! | `held`, `copies` | a descriptor that is opened now and used later, and by others |
 //! | `odd` | opening by way of something that is made first |
@@ -15,7 +18,9 @@
 //! | `subject` | becoming somebody else first |
 //! | `raw`, `ring` | system calls, and io_uring |
 
+mod burden;
 mod change;
+mod churn;
 mod compat;
 mod connect;
 mod copies;
@@ -24,6 +29,7 @@ mod execute;
 mod flood;
 mod held;
 mod kernel;
+mod load;
 mod memory;
 mod mount;
 mod odd;
@@ -41,7 +47,9 @@ use harness_proto::{Probe, Task, Verdict};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+pub use burden::{eat, spin};
 pub use held::hold;
+pub use load::load;
 pub use storm::storm;
 
 /// Do it, in this process, and say what came of it.
@@ -99,6 +107,7 @@ fn perform(probe: &Probe) -> Verdict {
         Probe::Flood { open: file, times } => flood::flood(*times, || {
             open::open(&file.path, Access::Read, OpenWay::Openat, None)
         }),
+        Probe::Churn { of, times } => flood::flood(*times, churn::once(of)),
         Probe::Held { name, .. } => broken(&format!("what {name} holds is its own to use")),
         Probe::Kernel(probe) => kernel::perform(*probe),
         Probe::Mount(probe) => mount::perform(probe),

@@ -5,7 +5,9 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use harness_proto::{CellProgram, Facts, GuestMessage, HostMessage, LogStream, PROTOCOL_VERSION};
+use harness_proto::{
+    Action, CellProgram, Facts, GuestMessage, HostMessage, LogStream, Observation, PROTOCOL_VERSION,
+};
 use thiserror::Error;
 
 use crate::attempt::{Attempt, AttemptError};
@@ -16,6 +18,8 @@ use crate::supervise::Transcript;
 
 /// Often enough that a host that has just connected does not wait for it.
 const HELLO_PERIOD: Duration = Duration::from_millis(250);
+/// How much longer than it is to last a suspension may take.
+const RESUMPTION: Duration = Duration::from_secs(15);
 /// What is shipped of each output of a process.
 const LOG_TAIL_BYTES: usize = 128 * 1024;
 /// The text of one [`GuestMessage::Log`].
@@ -59,7 +63,10 @@ pub fn serve(
         nonce,
         seed,
         unix_time_ns,
-    } = await_start(port, facts)?;
+    } = await_start(port, facts)?
+    else {
+        return Err(io::Error::from(io::ErrorKind::InvalidData).into());
+    };
     machine.freshen(unix_time_ns, seed)?;
     let program = load(cells, &cell)?;
     port.send(&GuestMessage::Started {
@@ -69,7 +76,10 @@ pub fn serve(
     let mut records = 0;
     for action in &program.actions {
         let start = Instant::now();
-        let observation = executor.execute(action);
+        let observation = match action {
+            Action::Suspend { for_ms } => await_resumption(port, *for_ms)?,
+            action => executor.execute(action),
+        };
         port.send(&GuestMessage::Record {
             index: records,
             observation,
@@ -104,6 +114,18 @@ fn await_start(port: &mut Port, facts: &Facts) -> io::Result<HostMessage> {
             return Ok(start);
         }
     }
+}
+
+/// The host knows that this is the next action, and does it. The time that it
+/// takes passes here or does not, as the machine's clock has it.
+fn await_resumption(port: &mut Port, for_ms: u64) -> io::Result<Observation> {
+    let limit = RESUMPTION + Duration::from_millis(for_ms);
+    let message = match port.receive(limit)? {
+        Some(HostMessage::Resumed) => return Ok(Observation::Done),
+        Some(other) => format!("while suspended the host said {other:?}"),
+        None => "the host did not suspend this machine, or did not say that it goes on".into(),
+    };
+    Ok(Observation::Broken { message })
 }
 
 fn load(cells: &Path, cell: &str) -> Result<CellProgram, SessionError> {

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub use orphans::Orphans;
-pub use process::{Output, Process};
+pub use process::{Output, Process, Unread};
 pub use search::LineSearch;
 pub use transcript::{Forgotten, Transcript};
 
@@ -99,6 +99,13 @@ impl Supervisor {
     /// When it was taken.
     pub fn process(&self, id: ProcessId) -> &Process {
         &self.processes[&id]
+    }
+
+    /// Read what a child has said, and let it find that nobody ever will again.
+    pub fn close_output(&mut self, id: ProcessId) -> io::Result<()> {
+        let process = self.processes.get_mut(&id);
+        process.ok_or(io::ErrorKind::NotFound)?.close_output();
+        Ok(())
     }
 
     /// Give a child up, with what it has said so far.

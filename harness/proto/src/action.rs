@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    fault::Fault,
     probe::{Hold, Task, Transport},
+    soak::Soak,
     storm::Storm,
 };
 
@@ -70,6 +72,14 @@ pub enum Action {
         target: String,
         /// In milliseconds.
         deadline_ms: u64,
+    },
+    /// Mount an empty file system in memory with little room; the mount point is
+    /// made. → [`crate::Observation::Done`]
+    MountMemory {
+        /// Absolute path.
+        target: String,
+        /// How much room.
+        bytes: u64,
     },
     /// Make files named 0, 1, 2 … in a folder, which is made too.
     /// → [`crate::Observation::Done`]
@@ -154,12 +164,12 @@ pub enum Action {
         /// In milliseconds.
         deadline_ms: u64,
     },
-    /// Wait until a process can say no more, then count lines of its output,
-    /// and look whether they are numbered without a gap.
-    /// → [`crate::Observation::Tally`]
+    /// Wait until the last of some processes can say no more, then count lines of
+    /// their output, each number once, and look whether they are numbered without
+    /// a gap. → [`crate::Observation::Tally`]
     Tally {
-        /// The process.
-        name: String,
+        /// The processes, one after the other.
+        names: Vec<String>,
         /// Subset of the lines that are counted.
         matches: Value,
         /// The field of these lines that holds their number.
@@ -172,6 +182,32 @@ pub enum Action {
     /// Open a file without pause while the agent is given policies or killed.
     /// → [`crate::Observation::Stormed`]
     Storm(Box<Storm>),
+    /// Let something go wrong, and wait until it has.
+    /// → [`crate::Observation::Done`]
+    Inject {
+        /// What [`Action::Lift`] calls it.
+        name: String,
+        /// What.
+        fault: Fault,
+        /// Whose, when it is of a process.
+        process: String,
+        /// In milliseconds.
+        deadline_ms: u64,
+    },
+    /// Put right what went wrong. → [`crate::Observation::Done`]
+    Lift {
+        /// The name given in [`Action::Inject`].
+        name: String,
+    },
+    /// A mixed load for a long time, at whose end the agent is told to stop.
+    /// → [`crate::Observation::Soaked`]
+    Soak(Box<Soak>),
+    /// Tell the host to stop this machine for a while, and wait until it goes on.
+    /// → [`crate::Observation::Done`]
+    Suspend {
+        /// In milliseconds, of the host's time.
+        for_ms: u64,
+    },
     /// Run a command to its end. → [`crate::Observation::Ran`]
     Run {
         /// Program and arguments.

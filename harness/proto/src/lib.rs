@@ -5,6 +5,8 @@
 //! | [`probe`] | one action whose verdict is asked for, and the verdict |
 //! | [`action`] | what the guest can be told to do |
 //! | [`observation`] | what it saw |
+//! | [`fault`] | what goes wrong around an agent |
+//! | [`soak`] | a mixed load for a long time |
 //! | [`storm`] | opening without pause while the agent is busy |
 //! | [`message`] | the messages of both directions |
 //! | [`count`] | what the counting bench asks for, and what came of it |
@@ -15,21 +17,25 @@
 
 pub mod action;
 pub mod count;
+pub mod fault;
 pub mod message;
 pub mod observation;
 pub mod probe;
+pub mod soak;
 pub mod storm;
 pub mod wire;
 
 pub use action::{Action, Blank, CellProgram, Lookup};
+pub use fault::Fault;
 pub use message::{Facts, Feature, GuestMessage, HostMessage, LogStream};
 pub use observation::{BpfLink, Exit, Observation};
 pub use probe::{Access, FloodedFile, Hold, Probe, RunAs, Task, Transport, Verdict};
+pub use soak::{Soak, Soaked};
 pub use storm::{Decided, Opens, Round, Storm, Stormed};
 
 /// Raised whenever a message changes its meaning or shape. Host and guest are
 /// built together; a difference means a stale initramfs and is an error.
-pub const PROTOCOL_VERSION: u32 = 8;
+pub const PROTOCOL_VERSION: u32 = 9;
 
 /// What the guest's disk in memory is to hold.
 pub const DISK_IMAGE: &str = "/disk.img";

@@ -29,6 +29,8 @@ pub enum HostMessage {
         /// Nanoseconds since 1970, to set the guest's clock.
         unix_time_ns: u64,
     },
+    /// The machine was suspended and goes on.
+    Resumed,
 }
 
 /// From the guest's runner.

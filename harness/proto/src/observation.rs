@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{probe::Verdict, storm::Stormed};
+use crate::{probe::Verdict, soak::Soaked, storm::Stormed};
 
 /// The result of one [`crate::Action`]; which variant belongs to which action
 /// is said there. [`Observation::Broken`] can answer any.
@@ -30,9 +30,10 @@ pub enum Observation {
         /// The last of them.
         last: Option<Value>,
     },
-    /// What a process has said in all.
+    /// What some processes have said in all.
     Tally {
-        /// How many lines matched.
+        /// How many lines matched; those of a later process with a number that an
+        /// earlier one had last are the same once more.
         count: u64,
         /// How many of them, but for the first, have another number than the
         /// one after that of the line before; a line without a number is one.
@@ -42,6 +43,8 @@ pub enum Observation {
     },
     /// What came of a storm.
     Stormed(Box<Stormed>),
+    /// What came of a soak.
+    Soaked(Box<Soaked>),
     /// A command ran to its end.
     Ran {
         /// `None` when the deadline passed and it was killed.

@@ -173,6 +173,14 @@ pub enum Probe {
         /// How often.
         times: u32,
     },
+    /// Things that come and go again and again, as fast as they can. Allowed only
+    /// when every one was.
+    Churn {
+        /// What.
+        of: Churn,
+        /// How often.
+        times: u32,
+    },
     /// Something with a descriptor that was opened before, by
     /// [`crate::Action::Hold`].
     Held {
@@ -185,6 +193,21 @@ pub enum Probe {
     Kernel(KernelProbe),
     /// Something to the tree of mounts.
     Mount(MountProbe),
+}
+
+/// What comes and goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Churn {
+    /// Processes that execute the probe.
+    Processes,
+    /// Cgroups, each with a name of its own.
+    Cgroups,
+    /// TCP connections.
+    Connections {
+        /// Where somebody listens.
+        address: SocketAddr,
+    },
 }
 
 /// What `probe run` is given.

@@ -79,11 +79,12 @@ impl Adapter for AegisBpf {
         words(&["--canary-every", every.unwrap_or("never")])
     }
 
-    fn apply(&self, dry_run: bool) -> Option<Vec<String>> {
+    fn apply(&self, dry_run: bool, confirm_within: Option<&str>) -> Option<Vec<String>> {
         let mut argv = words(&[EXECUTABLE, "policy", "apply", POLICY, "--json"]);
         if dry_run {
             argv.push("--dry-run".into());
         }
+        argv.extend(confirm_within.map(|time| format!("--confirm-within={time}")));
         Some(argv)
     }
 

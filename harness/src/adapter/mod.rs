@@ -41,8 +41,9 @@ pub trait Adapter: Send + Sync {
         Vec::new()
     }
     /// The command that brings the policy file into force and prints a JSON
-    /// object, or only says what it would do.
-    fn apply(&self, _dry_run: bool) -> Option<Vec<String>> {
+    /// object, or only says what it would do. What is not confirmed within the time
+    /// given is taken back.
+    fn apply(&self, _dry_run: bool, _confirm_within: Option<&str>) -> Option<Vec<String>> {
         None
     }
     /// What the line that says it is ready holds.

@@ -176,7 +176,11 @@ impl<'a, L: Copy> Builder<'a, L> {
             name,
             deadline_ms: DEADLINE_MS,
         };
-        self.push(Phase::Release, wait, Expectation::Ended(exit));
+        self.push(
+            Phase::Release,
+            wait,
+            Expectation::Ended { exit, says: None },
+        );
     }
 
     fn no_links(&mut self) {
@@ -192,6 +196,7 @@ impl<'a, L: Copy> Builder<'a, L> {
         let expectation = Expectation::Ran {
             exit: 0,
             prints: None,
+            says: String::new(),
             otherwise,
         };
         self.push(Phase::Steps, action, expectation)

@@ -225,7 +225,7 @@ fn apply(
     adapter: &dyn Adapter,
     counts: &[u32],
 ) -> Vec<(u32, usize)> {
-    let Some(command) = adapter.apply(false) else {
+    let Some(command) = adapter.apply(false, None) else {
         return Vec::new();
     };
     let mut metered = vec![WORKLOAD_PATH, "meter"];

@@ -80,7 +80,7 @@ fn transcript(program: &CountProgram) -> Transcript {
             ready: Some(json!({"type": "ready"})),
             exit: None,
         },
-        Expectation::Ended(exit) => Observation::Exited(Some(*exit)),
+        Expectation::Ended { exit, .. } => Observation::Exited(Some(*exit)),
         Expectation::Links(_) => Observation::BpfLinks(vec![]),
         Expectation::Ran { .. } if index == program.agent_hooks || index == program.null_hooks => {
             printed(&hooks(&["file_open", "socket_connect"]))

@@ -7,6 +7,8 @@ use crate::expectation::{Blame, Expectation};
 
 const CGROUPS: &str = "/sys/fs/cgroup";
 const DISK_MS: u64 = 10_000;
+/// Room for what an agent keeps while it runs, and soon full.
+const SMALL_DISK_BYTES: u64 = 256 * 1024;
 
 pub(super) fn making(setup: &Setup) -> (Action, Expectation) {
     let write = |path: &String, content: String, mode| Action::WriteFile {
@@ -41,6 +43,10 @@ pub(super) fn making(setup: &Setup) -> (Action, Expectation) {
             kind: "ext4".into(),
             target: at.clone(),
             deadline_ms: DISK_MS,
+        },
+        Setup::SmallDisk { at } => Action::MountMemory {
+            target: at.clone(),
+            bytes: SMALL_DISK_BYTES,
         },
         Setup::Listener { transport, address } => Action::Listen {
             transport: *transport,

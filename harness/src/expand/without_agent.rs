@@ -10,7 +10,7 @@
 use harness_proto::Action;
 use scenarios::{Expect, Scenario, Step, schema::Errno};
 
-use super::{making::making, teeth};
+use super::{fault, making::making, teeth};
 use crate::expectation::{Expectation, Phase, PlannedAction, Program};
 
 /// Expand a scenario for no agent.
@@ -33,9 +33,21 @@ pub fn expand_without_agent(scenario: &Scenario) -> Program {
             push(Phase::Control, Some(tooth.step), part);
         }
     }
+    let mut faults = Vec::new();
     for (index, step) in scenario.steps.iter().enumerate() {
         let index = Some(index);
         match step {
+            Step::Fault { name, fault } if !fault.is_of_process() => {
+                push(
+                    Phase::Steps,
+                    index,
+                    fault::injecting(name.as_deref(), fault, ""),
+                );
+                faults.push(fault::called(name.as_deref(), fault));
+            }
+            Step::Lift { fault } if faults.contains(&fault.as_str()) => {
+                push(Phase::Steps, index, fault::lifting(fault));
+            }
             Step::Make { make } => push(Phase::Steps, index, making(make)),
             Step::Hold { .. } => {
                 let opened = teeth::hold(step).into_iter();
@@ -71,6 +83,10 @@ pub fn expand_without_agent(scenario: &Scenario) -> Program {
             | Step::Unchanged { .. }
             | Step::Kill { .. }
             | Step::Signal { .. }
+            | Step::Suspend { .. }
+            | Step::Fault { .. }
+            | Step::Lift { .. }
+            | Step::Ends { .. }
             | Step::Accounting { .. }
             | Step::Detach { .. }
             | Step::Event { .. }

@@ -6,13 +6,14 @@ use serde_json::Value;
 use crate::adapter::Ledger;
 
 /// Every attempt was delivered or counted as lost, every delivered one is a
-/// line, and no number between two lines is missing; else what is wrong.
+/// line, and no number between two lines is missing; else what is wrong. Of several
+/// processes the last sums up the attempts of all, and what it delivered itself.
 ///
 /// `seen`: how many lines there are, how many do not follow the one before,
 /// and the line in which the agent sums up.
 pub(super) fn check_account(
     ledger: &Ledger,
-    (attempts, lost): (u64, Lost),
+    (processes, attempts, lost): (usize, u64, Lost),
     (lines, gaps, summary): (u64, u64, Option<&Value>),
 ) -> Result<(), String> {
     let summary = summary.ok_or("the agent ended without summing up its events")?;
@@ -25,14 +26,15 @@ pub(super) fn check_account(
     let counted = number(&ledger.attempts)?;
     let delivered = number(&ledger.delivered)?;
     let missed = number(&ledger.lost)?;
+    let all_delivered = if processes > 1 { lines } else { delivered };
     let account = format!(
         "{counted} attempts, {delivered} delivered, {missed} lost; {lines} lines, {gaps} of them not numbered after the one before"
     );
     let problem = if counted != attempts {
         format!("expected {attempts} attempts")
-    } else if delivered.checked_add(missed) != Some(counted) {
+    } else if all_delivered.checked_add(missed) != Some(counted) {
         "an attempt was neither delivered nor counted as lost, or twice".into()
-    } else if lines != delivered {
+    } else if lines != all_delivered {
         "expected one line for each that was delivered".into()
     } else if gaps > 0 {
         "expected numbers without a gap".into()
@@ -56,13 +58,13 @@ mod tests {
     #[test]
     fn an_account_adds_up_or_says_what_is_wrong() {
         let ledger = AegisBpf.ledger(Ring::Denials).unwrap();
-        let check = |(counted, delivered, lost): (u64, u64, u64),
+        let check = |(counted, delivered, missed): (u64, u64, u64),
                      (lines, gaps),
-                     expected,
+                     (attempts, lost),
                      problem: Option<&str>| {
             let summary = json!({"type": "stopped", "denials": counted,
-                "delivered_denials": delivered, "denials_lost": lost});
-            let found = check_account(&ledger, expected, (lines, gaps, Some(&summary)));
+                "delivered_denials": delivered, "denials_lost": missed});
+            let found = check_account(&ledger, (1, attempts, lost), (lines, gaps, Some(&summary)));
             match (found, problem) {
                 (Ok(()), None) => {}
                 (Err(found), Some(problem)) => assert!(found.contains(problem), "{found}"),
@@ -85,8 +87,23 @@ mod tests {
         check((21, 20, 1), (20, 0), (21, none), Some("expected no loss"));
         check((21, 21, 0), (21, 0), (21, some), Some("expected some loss"));
         let other = json!({"type": "stopped", "denials": 1});
-        let found = check_account(&ledger, (1, none), (1, 0, Some(&other))).unwrap_err();
+        let found = check_account(&ledger, (1, 1, none), (1, 0, Some(&other))).unwrap_err();
         assert!(found.contains("delivered_denials"), "{found}");
-        assert!(check_account(&ledger, (1, none), (1, 0, None)).is_err());
+        assert!(check_account(&ledger, (1, 1, none), (1, 0, None)).is_err());
+    }
+
+    #[test]
+    fn of_several_processes_all_lines_count() {
+        let ledger = AegisBpf.ledger(Ring::Denials).unwrap();
+        let check = |lines, gaps, fine: bool| {
+            let summary = json!({"type": "stopped", "denials": 5,
+                "delivered_denials": 2, "denials_lost": 1});
+            let found = check_account(&ledger, (2, 5, Lost::Some), (lines, gaps, Some(&summary)));
+            assert_eq!(found.is_ok(), fine, "{lines} lines: {found:?}");
+        };
+        check(4, 0, true);
+        check(4, 1, false);
+        check(3, 0, false);
+        check(2, 0, false);
     }
 }

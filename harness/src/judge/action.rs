@@ -13,6 +13,7 @@ use crate::{
     expectation::{Blame, Expectation, Phase, PlannedAction},
     outcome::{FailCode, InfraCode, Outcome},
     session::{End, Transcript},
+    soak::account,
 };
 
 /// What earlier actions showed and later ones are held against.
@@ -54,18 +55,11 @@ impl<'a> Memory<'a> {
                 let refused = check_refused(ready.as_ref(), *found, *exit);
                 refused.and_then(|()| self.check_said(&planned.action, says))
             }
-            (E::Ended(expected), O::Exited(found)) => match found {
-                Some(found) if found == expected => Ok(()),
-                Some(found) => fail(
-                    FailCode::AgentExit,
-                    format!(
-                        "the agent {}, expected that it {}",
-                        ended(*found),
-                        ended(*expected)
-                    ),
-                ),
-                None => fail(FailCode::Timeout, "the agent did not end in time"),
-            },
+            (E::Ended { exit, says }, O::Exited(found)) => {
+                check_ended(*found, *exit)?;
+                let says = says.as_deref().unwrap_or_default();
+                self.check_said(&planned.action, says)
+            }
             (E::Events { at_least, at_most }, O::Lines { count, last }) => {
                 check_events(&planned.action, *at_least, *at_most, *count, last.as_ref())
             }
@@ -81,6 +75,7 @@ impl<'a> Memory<'a> {
                 E::Ran {
                     exit,
                     prints,
+                    says,
                     otherwise,
                 },
                 O::Ran {
@@ -91,7 +86,7 @@ impl<'a> Memory<'a> {
             ) => {
                 self.remember(&planned.action, stdout);
                 check_ran(
-                    (*exit, prints.as_ref(), *otherwise),
+                    (*exit, prints.as_ref(), says, *otherwise),
                     (*found, stdout, stderr),
                 )
             }
@@ -101,6 +96,7 @@ impl<'a> Memory<'a> {
             (
                 E::Account {
                     ledger,
+                    processes,
                     attempts,
                     lost,
                 },
@@ -111,7 +107,7 @@ impl<'a> Memory<'a> {
                 },
             ) => check_account(
                 ledger,
-                (*attempts, *lost),
+                (*processes, *attempts, *lost),
                 (*count, *gaps, summary.as_ref()),
             )
             .map_err(|problem| Outcome::failed(FailCode::Accounting, problem)),
@@ -123,6 +119,14 @@ impl<'a> Memory<'a> {
                 },
                 O::Stormed(seen),
             ) => check_storm(seen, *errno, *rounds, *generations),
+            (
+                E::Soak {
+                    denied,
+                    before,
+                    ledger,
+                },
+                O::Soaked(seen),
+            ) => account::check(ledger, denied, *before, seen),
             (E::Links(expect), O::BpfLinks(links)) => self.check_links(expect, links),
             (_, other) => Err(Outcome::infra(
                 InfraCode::Harness,
@@ -134,7 +138,7 @@ impl<'a> Memory<'a> {
     /// Output arrives after the last record: without the end of the cell it
     /// cannot be missed.
     fn check_said(&self, action: &Action, says: &str) -> Checked {
-        let Action::Spawn { name, .. } = action else {
+        let (Action::Spawn { name, .. } | Action::AwaitExit { name, .. }) = action else {
             return Ok(());
         };
         if !matches!(self.transcript.end, End::Final { .. }) {
@@ -147,7 +151,7 @@ impl<'a> Memory<'a> {
         }
         fail(
             FailCode::AgentExit,
-            format!("the agent refused without saying \"{says}\" on standard error"),
+            format!("the agent ended without saying \"{says}\" on standard error"),
         )
     }
 
@@ -224,12 +228,13 @@ fn broken(expectation: &Expectation, message: &str) -> Outcome {
     let reason = format!("the guest could not do it: {message}");
     match expectation {
         Expectation::Done(Blame::Agent)
-        | Expectation::Ended(_)
+        | Expectation::Ended { .. }
         | Expectation::Ready { .. }
         | Expectation::Refused { .. }
         | Expectation::Events { .. }
         | Expectation::Answer(_)
         | Expectation::Account { .. }
+        | Expectation::Soak { .. }
         | Expectation::Unchanged(_)
         | Expectation::Ran { .. } => Outcome::failed(FailCode::AgentExit, reason),
         Expectation::Verdict(_) | Expectation::Storm { .. } => {
@@ -316,6 +321,21 @@ fn check_refused(ready: Option<&Value>, found: Option<Exit>, expected: i32) -> C
     }
 }
 
+fn check_ended(found: Option<Exit>, expected: Exit) -> Checked {
+    match found {
+        Some(found) if found == expected => Ok(()),
+        Some(found) => fail(
+            FailCode::AgentExit,
+            format!(
+                "the agent {}, expected that it {}",
+                ended(found),
+                ended(expected)
+            ),
+        ),
+        None => fail(FailCode::Timeout, "the agent did not end in time"),
+    }
+}
+
 fn check_events(
     action: &Action,
     at_least: u64,
@@ -346,7 +366,7 @@ fn check_events(
 }
 
 fn check_ran(
-    (exit, prints, otherwise): (i32, Option<&Value>, FailCode),
+    (exit, prints, says, otherwise): (i32, Option<&Value>, &str, FailCode),
     (found, stdout, stderr): (Option<Exit>, &str, &str),
 ) -> Checked {
     let said = stderr.trim().lines().next_back().unwrap_or("nothing");
@@ -362,6 +382,10 @@ fn check_ran(
             );
         }
         None => return fail(FailCode::Timeout, "the command did not end in time"),
+    }
+    if !stderr.contains(says) {
+        let expected = format!("the command said: {said}; expected \"{says}\" in it");
+        return fail(otherwise, expected);
     }
     let Some(expected) = prints else {
         return Ok(());

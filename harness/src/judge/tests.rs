@@ -225,7 +225,10 @@ fn an_agent_ends_and_answers_as_it_should() {
     let check = |answer: Option<&str>, exit, expected: Option<&str>| {
         let mut program = program(steps);
         let is_asked = |expectation: &Expectation| {
-            matches!(expectation, Expectation::Answer(_) | Expectation::Ended(_))
+            matches!(
+                expectation,
+                Expectation::Answer(_) | Expectation::Ended { .. }
+            )
         };
         program
             .actions

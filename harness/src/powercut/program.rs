@@ -181,6 +181,7 @@ pub fn program() -> CutProgram {
         let expectation = Expectation::Ran {
             exit: 0,
             prints: None,
+            says: String::new(),
             otherwise: FailCode::Reload,
         };
         applies.push(push(action, expectation));

@@ -10,7 +10,7 @@ mod qmp;
 use std::{
     io,
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use kernel_matrix::BootMode;
@@ -52,6 +52,8 @@ pub trait Machine: Send {
     fn send(&mut self, line: &str) -> io::Result<()>;
     /// The next line from the guest.
     fn receive(&mut self, deadline: Instant) -> Received;
+    /// Stop it for so long, and let it go on.
+    fn suspend(&mut self, time: Duration) -> Result<(), VmError>;
     /// End the machine and return what its kernel wrote on the console. An
     /// error if it was ended before by something that is not in it.
     fn end(self: Box<Self>) -> Result<String, VmError>;

@@ -168,6 +168,12 @@ impl Machine for QemuMachine {
         self.control.receive(deadline)
     }
 
+    fn suspend(&mut self, time: Duration) -> Result<(), VmError> {
+        self.execute("stop", &json!({}))?;
+        std::thread::sleep(time);
+        self.execute("cont", &json!({}))
+    }
+
     fn end(mut self: Box<Self>) -> Result<String, VmError> {
         let odd_end = self.process.odd_end(self.control.is_closed());
         self.process.end();

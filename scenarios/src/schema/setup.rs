@@ -57,6 +57,11 @@ pub enum Setup {
         /// Absolute path.
         at: String,
     },
+    /// A file system in memory with little room, mounted in a folder that is made.
+    SmallDisk {
+        /// Absolute path.
+        at: String,
+    },
     /// A listening TCP or bound UDP socket.
     Listener {
         /// Socket type.

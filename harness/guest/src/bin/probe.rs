@@ -1,6 +1,6 @@
 //! `probe run JSON` does one thing and prints the kernel's verdict;
 //! `probe hold JSON` opens a file and uses it when it is told to; `probe storm
-//! JSON` opens one without pause; `probe noop` proves by its exit status that it was executed, whatever follows: a script
+//! JSON` opens one without pause; `probe load JSON` does many things in rounds; `probe eat` and `probe spin` take memory and a processor from others; `probe noop` proves by its exit status that it was executed, whatever follows: a script
 //! whose interpreter it is has more to say.
 
 use std::process::ExitCode;
@@ -19,12 +19,30 @@ fn main() -> ExitCode {
             Ok(Err(error)) => fail(&error.to_string()),
             Err(error) => fail(&error.to_string()),
         },
+        ["load", load] => match serde_json::from_str(load) {
+            Ok(load) => tried(probe::load(&load)),
+            Err(error) => fail(&error.to_string()),
+        },
+        ["eat", members, bytes] => match bytes.parse() {
+            Ok(bytes) => tried(probe::eat(members, bytes)),
+            Err(_) => fail("eat how many bytes?"),
+        },
+        ["spin"] => tried(probe::spin().map(|never| match never {})),
         ["hold", task] => done(serde_json::from_str(task).map(|task| probe::hold(&task))),
-        _ => fail("usage: probe noop | probe run JSON | probe hold JSON | probe storm JSON"),
+        _ => fail(
+            "usage: probe noop | probe run JSON | probe hold JSON | probe storm JSON | probe load JSON | probe eat FILE BYTES | probe spin",
+        ),
     }
 }
 
 fn done(result: serde_json::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+fn tried(result: std::io::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error.to_string()),

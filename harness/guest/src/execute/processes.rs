@@ -181,18 +181,25 @@ impl Processes {
     pub(super) fn tally(
         &self,
         supervisor: &mut Supervisor,
-        name: &str,
+        names: &[String],
         counted: &Counted<'_>,
         deadline: Instant,
     ) -> Result<Observation, String> {
-        let id = self.get(name)?.process;
-        let silent = supervisor.wait(deadline, |all| all.process(id).is_silent().then_some(()));
-        if silent.map_err(text)?.is_none() {
-            return Err(format!(
-                "{name} is still running, so its account is not complete"
-            ));
+        let mut ids = Vec::new();
+        for name in names {
+            let id = self.get(name)?.process;
+            let silent = supervisor.wait(deadline, |all| all.process(id).is_silent().then_some(()));
+            if silent.map_err(text)?.is_none() {
+                return Err(format!(
+                    "{name} is still running, so its account is not complete"
+                ));
+            }
+            ids.push(id);
         }
-        account(&supervisor.process(id).output().stdout, counted).map_err(text)
+        let outputs = ids
+            .iter()
+            .map(|id| &supervisor.process(*id).output().stdout);
+        account(outputs, counted).map_err(text)
     }
 
     pub(super) fn outputs<'a>(&'a self, supervisor: &'a Supervisor) -> Vec<NamedOutput<'a>> {
@@ -217,30 +224,40 @@ impl Processes {
     }
 }
 
-/// What all of an output comes to.
-fn account(output: &Transcript, counted: &Counted<'_>) -> Result<Observation, Forgotten> {
+/// What all of some outputs come to. A process that was ended may have said
+/// something that it could not note as said: the next one says it again.
+fn account<'a>(
+    outputs: impl Iterator<Item = &'a Transcript>,
+    counted: &Counted<'_>,
+) -> Result<Observation, Forgotten> {
     let (mut count, mut gaps) = (0, 0);
     let mut last_number = None;
     let mut summary = None;
-    let mut place = 0;
-    while let Some((line, next)) = output.line_at(place)? {
-        place = next;
-        let Ok(value) = serde_json::from_slice::<Value>(line) else {
-            continue;
-        };
-        if matches_subset(&value, counted.matches) {
-            let number = value.get(counted.number).and_then(Value::as_u64);
-            let follows = match (count, last_number, number) {
-                (0, _, Some(_)) => true,
-                (_, Some(last), Some(number)) => number == last + 1,
-                _ => false,
+    for output in outputs {
+        let said_before = last_number;
+        let mut place = 0;
+        while let Some((line, next)) = output.line_at(place)? {
+            place = next;
+            let Ok(value) = serde_json::from_slice::<Value>(line) else {
+                continue;
             };
-            gaps += u64::from(!follows);
-            count += 1;
-            last_number = number;
-        }
-        if matches_subset(&value, counted.summary) {
-            summary = Some(value);
+            if matches_subset(&value, counted.matches) {
+                let number = value.get(counted.number).and_then(Value::as_u64);
+                if number.is_some() && number <= said_before {
+                    continue;
+                }
+                let follows = match (count, last_number, number) {
+                    (0, _, Some(_)) => true,
+                    (_, Some(last), Some(number)) => number == last + 1,
+                    _ => false,
+                };
+                gaps += u64::from(!follows);
+                count += 1;
+                last_number = number;
+            }
+            if matches_subset(&value, counted.summary) {
+                summary = Some(value);
+            }
         }
     }
     Ok(Observation::Tally {
@@ -277,7 +294,8 @@ mod tests {
                 gaps,
                 summary: Some(json!({"type": "end", "n": 1})),
             };
-            assert_eq!(account(&output, &counted), Ok(expected), "{numbers:?}");
+            let found = account([&output].into_iter(), &counted);
+            assert_eq!(found, Ok(expected), "{numbers:?}");
         };
         check(&[], 0, 0);
         check(&["7", "8", "9"], 3, 0);
@@ -285,5 +303,38 @@ mod tests {
         check(&["7", "7"], 2, 1);
         check(&["7", "null", "8"], 3, 2);
         check(&["\"x\""], 1, 1);
+    }
+
+    #[test]
+    fn what_the_next_process_says_again_is_counted_once() {
+        let check = |processes: &[&[u64]], count, gaps| {
+            let outputs: Vec<Transcript> = processes
+                .iter()
+                .map(|numbers| {
+                    let mut output = Transcript::default();
+                    for number in *numbers {
+                        output.append(format!("{{\"seq\":{number}}}\n").as_bytes());
+                    }
+                    output
+                })
+                .collect();
+            let counted = Counted {
+                matches: &json!({}),
+                number: "seq",
+                summary: &json!({"type": "end"}),
+            };
+            let expected = Observation::Tally {
+                count,
+                gaps,
+                summary: None,
+            };
+            let found = account(outputs.iter(), &counted);
+            assert_eq!(found, Ok(expected), "{processes:?}");
+        };
+        check(&[&[0, 1, 2], &[3, 4]], 5, 0);
+        check(&[&[0, 1, 2], &[2, 3]], 4, 0);
+        check(&[&[0, 1, 2], &[4]], 4, 1);
+        check(&[&[0, 1, 2], &[2, 2, 3, 3]], 5, 1);
+        check(&[&[0, 1], &[], &[1, 2]], 3, 0);
     }
 }

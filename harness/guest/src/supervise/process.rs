@@ -4,6 +4,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use harness_proto::Exit;
 use rustix::io::Errno;
@@ -39,6 +41,17 @@ pub struct Process {
     stdout_pipe: Option<OwnedFd>,
     stderr_pipe: Option<OwnedFd>,
     output: Output,
+    unread: Arc<AtomicBool>,
+}
+
+/// While it lives, nobody reads a process's standard output.
+#[derive(Debug)]
+pub struct Unread(Arc<AtomicBool>);
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 impl Process {
@@ -62,6 +75,7 @@ impl Process {
             stdout_pipe,
             stderr_pipe,
             output: Output::default(),
+            unread: Arc::default(),
         })
     }
 
@@ -106,6 +120,32 @@ impl Process {
         self.exit.is_some() && self.stdout_pipe.is_none()
     }
 
+    /// Its number.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// A descriptor of it, which never means another.
+    pub fn pidfd(&self) -> io::Result<OwnedFd> {
+        self.pidfd.try_clone()
+    }
+
+    /// Leave what it says where it is.
+    pub fn leave_unread(&self) -> Unread {
+        self.unread.store(true, Ordering::Relaxed);
+        Unread(Arc::clone(&self.unread))
+    }
+
+    fn is_read(&self) -> bool {
+        !self.unread.load(Ordering::Relaxed)
+    }
+
+    /// What it has said is read, and nothing any more.
+    pub(super) fn close_output(&mut self) {
+        self.drain();
+        self.stdout_pipe = None;
+    }
+
     /// Send a signal to the process itself.
     pub fn signal(&self, signal: i32) -> io::Result<()> {
         let number = signal;
@@ -142,10 +182,8 @@ impl Process {
     }
 
     pub(super) fn pipes(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        [&self.stdout_pipe, &self.stderr_pipe]
-            .into_iter()
-            .flatten()
-            .map(AsFd::as_fd)
+        let stdout = self.stdout_pipe.iter().filter(|_| self.is_read());
+        stdout.chain(&self.stderr_pipe).map(AsFd::as_fd)
     }
 
     /// Readable when the process has ended and is not yet reaped.
@@ -154,7 +192,9 @@ impl Process {
     }
 
     pub(super) fn drain(&mut self) {
-        drain(&mut self.stdout_pipe, &mut self.output.stdout);
+        if self.is_read() {
+            drain(&mut self.stdout_pipe, &mut self.output.stdout);
+        }
         drain(&mut self.stderr_pipe, &mut self.output.stderr);
     }
 
