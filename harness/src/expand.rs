@@ -476,6 +476,7 @@ impl<'a> Expansion<'a> {
 pub(crate) fn deadline_ms(action: &Action) -> u64 {
     match action {
         Action::Storm(storm) => storm.deadline_ms,
+        Action::Batch(batch) => batch.deadline_ms,
         Action::MountDisk { deadline_ms, .. }
         | Action::Spawn { deadline_ms, .. }
         | Action::Stop { deadline_ms, .. }
@@ -486,6 +487,8 @@ pub(crate) fn deadline_ms(action: &Action) -> u64 {
         Action::Mkdir { .. }
         | Action::WriteFile { .. }
         | Action::Copy { .. }
+        | Action::MakeWorld(_)
+        | Action::EndWorld { .. }
         | Action::Listen { .. }
         | Action::RemoveFiles { .. }
         | Action::MakeFiles { .. }

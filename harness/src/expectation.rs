@@ -119,6 +119,11 @@ pub enum Expectation {
         /// The denials that were reported name at least so many policies.
         generations: u64,
     },
+    /// So many attempts came to something: the model says to what they had to.
+    Batched {
+        /// How many.
+        attempts: usize,
+    },
     /// Of the kernel's BPF links.
     Links(LinksExpect),
 }

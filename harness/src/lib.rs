@@ -20,6 +20,7 @@
 //! | [`report`] | what people and machines read afterwards | yes |
 //! | [`count`] | the counting bench: one boot, each agent in turn | but for the boot |
 //! | [`capacity`] | as many rules as an agent takes, and one more | yes |
+//! | [`model`] | many cases of the model in one machine | yes |
 //! | [`powercut`] | the power is cut while a policy is applied | but for the boots |
 //! | [`atomic`] | files that exist whole or not at all | |
 //! | [`room`] | what to do when there is no room to write | yes |
@@ -38,6 +39,7 @@ pub mod expectation;
 pub mod initramfs;
 pub mod interrupt;
 pub mod judge;
+pub mod model;
 pub mod outcome;
 pub mod plan;
 pub mod powercut;

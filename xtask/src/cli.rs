@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
 use crate::{
-    build, capacity, deny, doctor, e2e, gate, matrix, output, perf, powercut, proof, report, repro,
+    build, capacity, deny, doctor, e2e, gate, matrix, model, output, perf, powercut, proof, report, repro,
     room, setup, teeth, test, workspace,
 };
 
@@ -54,6 +54,9 @@ pub enum Task {
     Capacity(capacity::Args),
     /// Cut the power while a policy is applied, and look at what is left.
     Powercut(powercut::Args),
+    /// Hold what kernels decide of random policies and operations against a naive
+    /// oracle.
+    Model(model::Args),
     /// Seed faults into copies of the sources and show that the cells of `e2e`
     /// notice every one.
     Teeth(teeth::Args),
@@ -112,6 +115,7 @@ fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
         Task::Perf(args) => perf::run(&args),
         Task::Capacity(args) => capacity::run(&args),
         Task::Powercut(args) => powercut::run(&args),
+        Task::Model(args) => model::run(&args),
         Task::Teeth(args) => teeth::run(&args),
         Task::Gate(args) => gate::run(&args),
         Task::Evidence(args) => proof::run(&args),

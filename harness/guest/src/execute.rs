@@ -1,5 +1,6 @@
 //! One action, one observation.
 
+mod batch;
 mod probes;
 mod processes;
 mod storm;
@@ -10,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use harness_proto::{Action, Exit, Observation};
 
+use batch::Doers;
 use probes::Probes;
 pub use processes::NamedOutput;
 use processes::Processes;
 
 use crate::attempt::AttemptError;
 use crate::supervise::{Process, ProcessId, Supervisor};
-use crate::{bpf, disk, files, listen, lookup};
+use crate::{bpf, disk, files, listen, lookup, world};
 
 /// How long the kernel may take to end what was killed.
 const KILL_DEADLINE: Duration = Duration::from_secs(5);
@@ -29,6 +31,7 @@ pub struct Executor {
     supervisor: Supervisor,
     processes: Processes,
     probes: Probes,
+    doers: Doers,
 }
 
 impl Executor {
@@ -37,6 +40,7 @@ impl Executor {
         Self {
             supervisor,
             processes: Processes::default(),
+            doers: Doers::default(),
             probes: Probes::new(probe),
         }
     }
@@ -130,6 +134,9 @@ impl Executor {
                 processes.tally(supervisor, name, &counted, after(*deadline_ms))
             }
             Action::Storm(storm) => storm::run(supervisor, processes, probes.executable(), storm),
+            Action::MakeWorld(it) => done(world::make(it, probes.executable())).map_err(text),
+            Action::EndWorld { root } => done(world::end(Path::new(root))).map_err(text),
+            Action::Batch(batch) => self.doers.run(supervisor, probes.executable(), batch),
             Action::Run { argv, deadline_ms } => self.run(argv, after(*deadline_ms)),
             Action::ListBpfLinks => bpf::links().map(Observation::BpfLinks).map_err(text),
         }

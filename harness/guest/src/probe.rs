@@ -9,6 +9,7 @@
 //! | `open`, `change`, `execute`, `connect`, `socket`, `kernel`, `mount` | the actions |
 //! | `flood` | one action again and again |
 //! | `storm` | opening without pause until it is told to stop |
+//! | `serve` | one action after another, as they are asked for |
 //! | `held`, `copies` | a descriptor that is opened now and used later, and by others |
 //! | `odd` | opening by way of something that is made first |
 //! | `datagram`, `compat` | packets by hand, and the calls of 32-bit programs |
@@ -30,6 +31,7 @@ mod odd;
 mod open;
 mod raw;
 mod ring;
+mod serve;
 mod socket;
 mod storm;
 mod subject;
@@ -42,6 +44,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 pub use held::hold;
+pub use serve::serve;
 pub use storm::storm;
 
 /// Do it, in this process, and say what came of it.

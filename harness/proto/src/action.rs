@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    batch::{Batch, World},
     probe::{Hold, Task, Transport},
     storm::Storm,
 };
@@ -172,6 +173,17 @@ pub enum Action {
     /// Open a file without pause while the agent is given policies or killed.
     /// → [`crate::Observation::Stormed`]
     Storm(Box<Storm>),
+    /// Mount a file system in memory and make a world in it.
+    /// → [`crate::Observation::Done`]
+    MakeWorld(World),
+    /// Unmount a world and all that is mounted in it. One that is not there is
+    /// none to unmount. → [`crate::Observation::Done`]
+    EndWorld {
+        /// Where it is mounted.
+        root: String,
+    },
+    /// Many attempts in a row. → [`crate::Observation::Batched`]
+    Batch(Box<Batch>),
     /// Run a command to its end. → [`crate::Observation::Ran`]
     Run {
         /// Program and arguments.

@@ -5,6 +5,7 @@
 //! | [`probe`] | one action whose verdict is asked for, and the verdict |
 //! | [`action`] | what the guest can be told to do |
 //! | [`observation`] | what it saw |
+//! | [`batch`] | many attempts in a row |
 //! | [`storm`] | opening without pause while the agent is busy |
 //! | [`message`] | the messages of both directions |
 //! | [`count`] | what the counting bench asks for, and what came of it |
@@ -14,6 +15,7 @@
 //! host, so a broken guest cannot turn a failure into a pass.
 
 pub mod action;
+pub mod batch;
 pub mod count;
 pub mod message;
 pub mod observation;
@@ -22,6 +24,7 @@ pub mod storm;
 pub mod wire;
 
 pub use action::{Action, Blank, CellProgram, Lookup};
+pub use batch::{Attempt, Batch, Batched, Item, World};
 pub use message::{Facts, Feature, GuestMessage, HostMessage, LogStream};
 pub use observation::{BpfLink, Exit, Observation};
 pub use probe::{Access, FloodedFile, Hold, Probe, RunAs, Task, Transport, Verdict};
@@ -29,7 +32,7 @@ pub use storm::{Decided, Opens, Round, Storm, Stormed};
 
 /// Raised whenever a message changes its meaning or shape. Host and guest are
 /// built together; a difference means a stale initramfs and is an error.
-pub const PROTOCOL_VERSION: u32 = 8;
+pub const PROTOCOL_VERSION: u32 = 9;
 
 /// What the guest's disk in memory is to hold.
 pub const DISK_IMAGE: &str = "/disk.img";

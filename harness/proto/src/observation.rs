@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{probe::Verdict, storm::Stormed};
+use crate::{batch::Batched, probe::Verdict, storm::Stormed};
 
 /// The result of one [`crate::Action`]; which variant belongs to which action
 /// is said there. [`Observation::Broken`] can answer any.
@@ -42,6 +42,8 @@ pub enum Observation {
     },
     /// What came of a storm.
     Stormed(Box<Stormed>),
+    /// What came of a batch.
+    Batched(Batched),
     /// A command ran to its end.
     Ran {
         /// `None` when the deadline passed and it was killed.

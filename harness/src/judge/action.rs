@@ -123,6 +123,7 @@ impl<'a> Memory<'a> {
                 },
                 O::Stormed(seen),
             ) => check_storm(seen, *errno, *rounds, *generations),
+            (E::Batched { attempts }, O::Batched(seen)) if seen.codes.len() == *attempts => Ok(()),
             (E::Links(expect), O::BpfLinks(links)) => self.check_links(expect, links),
             (_, other) => Err(Outcome::infra(
                 InfraCode::Harness,
@@ -232,7 +233,7 @@ fn broken(expectation: &Expectation, message: &str) -> Outcome {
         | Expectation::Account { .. }
         | Expectation::Unchanged(_)
         | Expectation::Ran { .. } => Outcome::failed(FailCode::AgentExit, reason),
-        Expectation::Verdict(_) | Expectation::Storm { .. } => {
+        Expectation::Verdict(_) | Expectation::Storm { .. } | Expectation::Batched { .. } => {
             Outcome::failed(FailCode::ProbeBroken, reason)
         }
         Expectation::Done(Blame::Harness) | Expectation::Links(_) => {

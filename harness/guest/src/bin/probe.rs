@@ -1,6 +1,7 @@
 //! `probe run JSON` does one thing and prints the kernel's verdict;
 //! `probe hold JSON` opens a file and uses it when it is told to; `probe storm
-//! JSON` opens one without pause; `probe noop` proves by its exit status that it was executed, whatever follows: a script
+//! JSON` opens one without pause; `probe serve JSON` does what it is told, line by line;
+//! `probe noop` proves by its exit status that it was executed, whatever follows: a script
 //! whose interpreter it is has more to say.
 
 use std::process::ExitCode;
@@ -20,7 +21,8 @@ fn main() -> ExitCode {
             Err(error) => fail(&error.to_string()),
         },
         ["hold", task] => done(serde_json::from_str(task).map(|task| probe::hold(&task))),
-        _ => fail("usage: probe noop | probe run JSON | probe hold JSON | probe storm JSON"),
+        ["serve", run_as] => done(serde_json::from_str(run_as).map(|it| probe::serve(&it))),
+        _ => fail("usage: probe noop | probe run|hold|storm|serve JSON"),
     }
 }
 

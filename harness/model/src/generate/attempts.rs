@@ -1,0 +1,197 @@
+//! What is tried: mostly near what the rules speak of.
+
+use fastrand::Rng;
+use harness_proto::{
+    Access, Attempt, Probe, World,
+    probe::{Attribute, CreateWay, ExecWay, MapWay, MountProbe, NodeKind, OpenWay},
+};
+use scenarios::{
+    Rule, Target,
+    rule::{FileObject, Programs},
+};
+
+use super::{
+    one_of, percent, weighted,
+    world::{LABELS, Paths},
+};
+use crate::case::doers;
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Open(Access),
+    Create,
+    Mkdir,
+    Mknod,
+    Symlink,
+    Unlink,
+    Rmdir,
+    Rename,
+    Link,
+    Truncate,
+    Change(Attribute),
+    Exec,
+    Map,
+    Mount,
+}
+
+const KINDS: [(u32, Kind); 22] = [
+    (14, Kind::Open(Access::Read)),
+    (8, Kind::Open(Access::Write)),
+    (4, Kind::Open(Access::ReadWrite)),
+    (2, Kind::Open(Access::Append)),
+    (3, Kind::Open(Access::Truncate)),
+    (5, Kind::Open(Access::Create)),
+    (8, Kind::Create),
+    (5, Kind::Mkdir),
+    (2, Kind::Mknod),
+    (2, Kind::Symlink),
+    (6, Kind::Unlink),
+    (3, Kind::Rmdir),
+    (12, Kind::Rename),
+    (8, Kind::Link),
+    (4, Kind::Truncate),
+    (2, Kind::Change(Attribute::Mode)),
+    (2, Kind::Change(Attribute::Owner)),
+    (3, Kind::Change(Attribute::Times)),
+    (2, Kind::Change(Attribute::Xattr)),
+    (8, Kind::Exec),
+    (6, Kind::Map),
+    (3, Kind::Mount),
+];
+
+pub(super) fn make(rng: &mut Rng, world: &World, rules: &[Rule], count: usize) -> Vec<Attempt> {
+    let places = Places::of(world, rules);
+    let doers = doers().len();
+    let mut by = 0;
+    let attempts = (0..count).map(|_| {
+        // Those of one doer in a row are told at once.
+        if percent(rng, 35) {
+            by = if percent(rng, 30) { 0 } else { rng.usize(..doers) };
+        }
+        let probe = probe(rng, &places);
+        Attempt { by, probe }
+    });
+    attempts.collect()
+}
+
+/// Where something is tried.
+struct Places {
+    /// Paths of rules.
+    aimed: Vec<String>,
+    /// Paths of the world.
+    there: Vec<String>,
+    root: String,
+}
+
+impl Places {
+    fn of(world: &World, rules: &[Rule]) -> Self {
+        let paths = Paths::of(world);
+        let there = paths.0.into_iter().map(|(path, _)| path);
+        let aimed = rules.iter().flat_map(|rule| match &rule.target {
+            Target::File { object, .. } => match object {
+                FileObject::Path(path) | FileObject::Subtree(path) | FileObject::InodeOf(path) => {
+                    vec![path.clone()]
+                }
+            },
+            Target::Exec(programs) => match programs {
+                Programs::Path(path) | Programs::Subtree(path) | Programs::Sha256Of(path) => {
+                    vec![path.clone()]
+                }
+                Programs::AllBut(paths) => paths.clone(),
+            },
+            Target::Network(_) | Target::Kernel(_) => Vec::new(),
+        });
+        Self {
+            aimed: aimed.collect(),
+            there: there.skip(1).collect(),
+            root: world.root.clone(),
+        }
+    }
+
+    /// The same, but not the root of the world: it is unmounted in the end.
+    fn draw_inside(&self, rng: &mut Rng) -> String {
+        let path = self.draw(rng);
+        if path == self.root { format!("{path}/a") } else { path }
+    }
+
+    /// What a rule names, what is beneath or around it, what is there, or
+    /// what may have come to be there.
+    fn draw(&self, rng: &mut Rng) -> String {
+        let base = if !self.aimed.is_empty() && percent(rng, 60) {
+            one_of(rng, &self.aimed)
+        } else if self.there.is_empty() {
+            return format!("/srv/{}", one_of(rng, &LABELS));
+        } else {
+            one_of(rng, &self.there)
+        };
+        let label = one_of(rng, &LABELS);
+        match rng.u32(..10) {
+            0 | 1 => format!("{base}/{label}"),
+            2 => match base.rsplit_once('/') {
+                Some((folder, _)) if folder.matches('/').count() >= 2 => {
+                    format!("{folder}/{label}")
+                }
+                _ => base.clone(),
+            },
+            3 => match base.rsplit_once('/') {
+                Some((folder, _)) if folder.matches('/').count() >= 3 => folder.to_owned(),
+                _ => base.clone(),
+            },
+            _ => base.clone(),
+        }
+    }
+}
+
+fn probe(rng: &mut Rng, places: &Places) -> Probe {
+    let path = places.draw(rng);
+    match weighted(rng, &KINDS) {
+        Kind::Open(access) => Probe::Open {
+            path,
+            access,
+            by: OpenWay::default(),
+            cwd: None,
+        },
+        Kind::Create => Probe::Create {
+            path,
+            by: CreateWay::default(),
+        },
+        Kind::Mkdir => Probe::Mkdir { path },
+        Kind::Mknod => Probe::Mknod {
+            path,
+            kind: NodeKind::File,
+        },
+        Kind::Symlink => Probe::Symlink {
+            target: places.draw(rng),
+            path,
+        },
+        Kind::Unlink => Probe::Unlink { path },
+        Kind::Rmdir => Probe::Rmdir { path },
+        Kind::Rename => Probe::Rename {
+            from: path,
+            to: places.draw(rng),
+            exchange: percent(rng, 15),
+        },
+        Kind::Link => Probe::Link {
+            from: path,
+            to: places.draw(rng),
+        },
+        Kind::Truncate => Probe::Truncate { path },
+        Kind::Change(attribute) => Probe::Change { path, attribute },
+        Kind::Exec => Probe::Exec {
+            path,
+            by: ExecWay::default(),
+        },
+        Kind::Map => Probe::MapExec {
+            path,
+            by: MapWay::default(),
+        },
+        Kind::Mount => Probe::Mount(match rng.u32(..3) {
+            0 => MountProbe::Tmpfs { at: places.draw_inside(rng) },
+            1 => MountProbe::Bind {
+                from: path,
+                to: places.draw_inside(rng),
+            },
+            _ => MountProbe::Umount { at: places.draw_inside(rng) },
+        }),
+    }
+}
