@@ -7,14 +7,17 @@ use harness_proto::{
 };
 use scenarios::{
     Rule, Target,
-    rule::{FileObject, Programs},
+    rule::{FileObject, Programs, Subject, Uids},
 };
 
 use super::{
     one_of, percent, weighted,
     world::{LABELS, Paths},
 };
-use crate::case::doers;
+use crate::{case::doers, deed::Deed};
+
+/// So many of a hundred are aimed at a rule.
+const AIMED: u32 = 75;
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -68,7 +71,18 @@ pub(super) fn make(rng: &mut Rng, world: &World, rules: &[Rule], count: usize) -
         if percent(rng, 35) {
             by = if percent(rng, 30) { 0 } else { rng.usize(..doers) };
         }
-        let probe = probe(rng, &places);
+        let aimed = !rules.is_empty() && percent(rng, AIMED);
+        let probe = if aimed {
+            let rule = one_of(rng, rules);
+            if !rule.scope.is_empty() && percent(rng, 70) {
+                by = *one_of(rng, among(&rule.scope[0]));
+            }
+            aimed_probe(rng, &places, rule)
+        } else {
+            let kind = weighted(rng, &KINDS);
+            let path = places.draw(rng);
+            probe(rng, &places, kind, path)
+        };
         Attempt { by, probe }
     });
     attempts.collect()
@@ -87,20 +101,7 @@ impl Places {
     fn of(world: &World, rules: &[Rule]) -> Self {
         let paths = Paths::of(world);
         let there = paths.0.into_iter().map(|(path, _)| path);
-        let aimed = rules.iter().flat_map(|rule| match &rule.target {
-            Target::File { object, .. } => match object {
-                FileObject::Path(path) | FileObject::Subtree(path) | FileObject::InodeOf(path) => {
-                    vec![path.clone()]
-                }
-            },
-            Target::Exec(programs) => match programs {
-                Programs::Path(path) | Programs::Subtree(path) | Programs::Sha256Of(path) => {
-                    vec![path.clone()]
-                }
-                Programs::AllBut(paths) => paths.clone(),
-            },
-            Target::Network(_) | Target::Kernel(_) => Vec::new(),
-        });
+        let aimed = rules.iter().flat_map(paths_of);
         Self {
             aimed: aimed.collect(),
             there: there.skip(1).collect(),
@@ -142,9 +143,115 @@ impl Places {
     }
 }
 
-fn probe(rng: &mut Rng, places: &Places) -> Probe {
-    let path = places.draw(rng);
-    match weighted(rng, &KINDS) {
+/// Some doers that a subject may mean.
+fn among(subject: &Subject) -> &'static [usize] {
+    match (&subject.program, &subject.cgroup, &subject.uid) {
+        (Some(_), ..) => &[3, 6],
+        (_, Some(_), _) => &[4, 5, 6],
+        (.., Some(Uids::One(1001))) => &[1, 5],
+        (.., Some(Uids::One(1002))) => &[2],
+        (.., Some(Uids::One(_))) => &[0, 3, 4],
+        _ => &[1, 2, 5],
+    }
+}
+
+/// Those that a rule names.
+fn paths_of(rule: &Rule) -> Vec<String> {
+    match &rule.target {
+        Target::File { object, .. } => match object {
+            FileObject::Path(path) | FileObject::Subtree(path) | FileObject::InodeOf(path) => {
+                vec![path.clone()]
+            }
+        },
+        Target::Exec(programs) => match programs {
+            Programs::Path(path) | Programs::Subtree(path) | Programs::Sha256Of(path) => {
+                vec![path.clone()]
+            }
+            Programs::AllBut(paths) => paths.clone(),
+        },
+        Target::Network(_) | Target::Kernel(_) => Vec::new(),
+    }
+}
+
+/// Something that a rule speaks of, or that its guards must not let be done.
+fn aimed_probe(rng: &mut Rng, places: &Places, rule: &Rule) -> Probe {
+    let deeds: Vec<Deed> = match &rule.target {
+        Target::File { operations, .. } if operations.is_empty() => Deed::ON_FILES.to_vec(),
+        Target::File { operations, .. } => operations.iter().map(|one| (*one).into()).collect(),
+        Target::Exec(_) => Deed::OF_PROGRAMS.to_vec(),
+        Target::Network(_) | Target::Kernel(_) => Vec::new(),
+    };
+    let paths = paths_of(rule);
+    let mut path = one_of(rng, &paths).clone();
+    let beneath = format!("{path}/");
+    let beneath: Vec<&String> = places.there.iter().filter(|one| one.starts_with(&beneath)).collect();
+    if !beneath.is_empty() && percent(rng, 60) {
+        path.clone_from(*one_of(rng, &beneath));
+    } else if percent(rng, 10) {
+        path = format!("{path}/{}", one_of(rng, &LABELS));
+    }
+    if percent(rng, 12)
+        && let Some((folder, _)) = path.rsplit_once('/')
+        && folder.starts_with(&format!("{}/", places.root))
+    {
+        let kind = one_of(rng, &[Kind::Rename, Kind::Rmdir, Kind::Mount]);
+        return probe(rng, places, *kind, folder.to_owned());
+    }
+    let deed = *one_of(rng, &deeds);
+    let kind = kind_for(rng, deed);
+    if matches!(kind, Kind::Rename | Kind::Link) && percent(rng, 30) {
+        // The other way round.
+        let to = path;
+        path = places.draw(rng);
+        return match kind {
+            Kind::Rename => Probe::Rename {
+                from: path,
+                to,
+                exchange: percent(rng, 15),
+            },
+            _ => Probe::Link { from: path, to },
+        };
+    }
+    probe(rng, places, kind, path)
+}
+
+/// One of the ways to do it.
+fn kind_for(rng: &mut Rng, deed: Deed) -> Kind {
+    let kinds: &[Kind] = match deed {
+        Deed::Read => &[Kind::Open(Access::Read), Kind::Open(Access::ReadWrite)],
+        Deed::Write => &[
+            Kind::Open(Access::Write),
+            Kind::Open(Access::ReadWrite),
+            Kind::Open(Access::Append),
+            Kind::Open(Access::Create),
+            Kind::Create,
+        ],
+        Deed::Create => &[
+            Kind::Create,
+            Kind::Mkdir,
+            Kind::Mknod,
+            Kind::Symlink,
+            Kind::Open(Access::Create),
+        ],
+        Deed::Delete => &[Kind::Unlink, Kind::Rmdir, Kind::Rename],
+        Deed::Link => &[Kind::Link],
+        Deed::Truncate => &[Kind::Truncate, Kind::Open(Access::Truncate)],
+        Deed::Attributes => &[
+            Kind::Change(Attribute::Mode),
+            Kind::Change(Attribute::Owner),
+            Kind::Change(Attribute::Times),
+            Kind::Change(Attribute::Xattr),
+            Kind::Change(Attribute::AbsentXattr),
+        ],
+        Deed::Exec => &[Kind::Exec],
+        Deed::MmapExec => &[Kind::Map],
+        _ => &[Kind::Rename],
+    };
+    *one_of(rng, kinds)
+}
+
+fn probe(rng: &mut Rng, places: &Places, kind: Kind, path: String) -> Probe {
+    match kind {
         Kind::Open(access) => Probe::Open {
             path,
             access,

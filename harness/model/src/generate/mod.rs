@@ -59,3 +59,6 @@ fn weighted<T: Copy>(rng: &mut Rng, all: &[(u32, T)]) -> T {
     }
     all[0].1
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,8 +67,8 @@ pub(super) fn make(rng: &mut Rng, world: &World) -> Vec<Rule> {
                 &[(70, Action::Deny), (20, Action::Audit), (10, Action::Kill)],
             ),
             target: target(rng, &paths, world, kind),
-            scope: subjects(rng, 45),
-            except: subjects(rng, 20),
+            scope: subjects(rng, 40),
+            except: subjects(rng, 15),
             held: Held::Keep,
         }
     });
@@ -103,12 +103,13 @@ fn target(rng: &mut Rng, paths: &Paths, world: &World, kind: Kind) -> Target {
 }
 
 impl Thing {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Folder,
         Self::File,
         Self::Program,
         Self::LinkToFile,
         Self::LinkToFolder,
+        Self::Bound,
     ];
 }
 
@@ -136,7 +137,7 @@ fn missing(rng: &mut Rng, paths: &Paths) -> String {
 
 /// Of a folder: what is beneath something else is refused.
 fn folder(rng: &mut Rng, paths: &Paths, world: &World) -> String {
-    let folders = paths.all(&[Thing::Folder, Thing::LinkToFolder]);
+    let folders = paths.all(&[Thing::Folder, Thing::LinkToFolder, Thing::Bound]);
     let path = one_of(rng, &folders).clone();
     // All of a world at once leaves nothing to compare with.
     if path == world.root && percent(rng, 80) {

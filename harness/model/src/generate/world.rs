@@ -16,6 +16,8 @@ pub(super) enum Thing {
     Program,
     LinkToFile,
     LinkToFolder,
+    /// What is in it is that of another.
+    Bound,
 }
 
 /// Paths of a world.
@@ -35,7 +37,12 @@ impl Paths {
                     _ => (path, Thing::LinkToFile),
                 },
                 Item::Link { from, path } => (path, paths.thing(from).unwrap_or(Thing::File)),
-                Item::Tmpfs(_) | Item::Bind { .. } => continue,
+                Item::Tmpfs(_) => continue,
+                Item::Bind { to, .. } => {
+                    let bound = paths.0.iter_mut().filter(|(path, _)| path == to);
+                    bound.for_each(|(_, thing)| *thing = Thing::Bound);
+                    continue;
+                }
             };
             paths.0.push((path.clone(), thing));
         }

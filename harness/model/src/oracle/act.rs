@@ -144,6 +144,14 @@ impl Act<'_> {
         }
     }
 
+    fn must_be_root(&self) -> Done {
+        if self.who.walker.user == 0 {
+            Ok(())
+        } else {
+            Err(EPERM.into())
+        }
+    }
+
     fn open(&mut self, path: &str, access: Access) -> Done {
         let (deeds, wanted): (&[Deed], u32) = match access {
             Access::Read => (&[Deed::Read], READ),
@@ -437,11 +445,17 @@ impl Act<'_> {
         let Content::Program(_) = content else {
             return Err(ENOEXEC.into());
         };
-        // Its code is mapped when there is no way back.
-        match self.ask_of(&[Deed::MmapExec], &spot) {
-            Err(Stop::Rule(_)) => Err(Stop::Rule(Action::Kill)),
-            other => other,
-        }
+        // Its code is mapped when there is no way back: by then the process is
+        // of that program.
+        let who = self.who.running(spot.node);
+        let mut after = Act {
+            oracle: self.oracle,
+            who: &who,
+            spoken: std::mem::take(&mut self.spoken),
+        };
+        let mapped = after.ask_of(&[Deed::MmapExec], &spot);
+        self.spoken = after.spoken;
+        mapped.map_err(|_| Stop::Rule(Action::Kill))
     }
 
     fn map(&mut self, path: &str) -> Done {
@@ -460,13 +474,11 @@ impl Act<'_> {
     }
 
     fn mount(&mut self, probe: &MountProbe) -> Done {
-        if self.who.walker.user != 0 {
-            return Err(EPERM.into());
-        }
         match probe {
             MountProbe::Tmpfs { at } => {
                 let at = self.found(at)?;
                 self.ask_to_mount(&at)?;
+                self.must_be_root()?;
                 if !self.oracle.tree.is_folder(at.node) {
                     return Err(ENOTDIR.into());
                 }
@@ -476,6 +488,7 @@ impl Act<'_> {
             MountProbe::Bind { from, to } => {
                 let to = self.found(to)?;
                 self.ask_to_mount(&to)?;
+                self.must_be_root()?;
                 let from = self.found(from)?;
                 if self.oracle.tree.is_folder(from.node) != self.oracle.tree.is_folder(to.node) {
                     return Err(ENOTDIR.into());
@@ -485,6 +498,7 @@ impl Act<'_> {
             }
             MountProbe::Umount { at } => {
                 let at = self.found(at)?;
+                self.must_be_root()?;
                 if !self.oracle.tree.is_mount_root(&at) {
                     return Err(EINVAL.into());
                 }

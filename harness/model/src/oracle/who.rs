@@ -28,6 +28,14 @@ impl Who {
         }
     }
 
+    /// The same once it has executed another program.
+    pub(super) fn running(&self, program: NodeId) -> Self {
+        Self {
+            program,
+            ..self.clone()
+        }
+    }
+
     fn is(&self, subject: &Meant) -> bool {
         subject.program.is_none_or(|program| program == self.program)
             && subject.cgroup.as_ref().is_none_or(|cgroup| {
