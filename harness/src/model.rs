@@ -10,10 +10,12 @@
 //! A world is made while the policy of the case before is in force, which speaks
 //! of another world, and ends when its successor's policy is.
 
-use harness_proto::{Action, Batch, PROBE_PATH};
+use std::net::{Ipv6Addr, SocketAddr};
+
+use harness_proto::{Action, Batch, PROBE_PATH, Transport};
 use model::{
     Case,
-    case::{CGROUPS, OTHER_PROGRAM, doers},
+    case::{CGROUPS, LISTENING, OTHER_PROGRAM, doers},
 };
 use scenarios::{Mode, Rule};
 
@@ -59,6 +61,13 @@ pub fn program(adapter: &dyn Adapter, cases: &[Case]) -> ModelProgram {
     for cgroup in CGROUPS {
         let path = format!("{CGROUP_ROOT}{cgroup}");
         builder.push(Action::Mkdir { path }, harness());
+    }
+
+    for port in LISTENING {
+        for transport in [Transport::Tcp, Transport::Udp] {
+            let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+            builder.push(Action::Listen { transport, address }, harness());
+        }
     }
 
     builder.phase = Phase::Control;

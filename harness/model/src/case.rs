@@ -11,6 +11,30 @@ pub const OTHER_PROGRAM: &str = "/srv/model-other";
 /// Cgroups that doers are in.
 pub const CGROUPS: [&str; 2] = ["/model-a", "/model-a/inner"];
 
+/// Ports that something listens at, on every address, by TCP and UDP.
+pub const LISTENING: [u16; 2] = [7001, 7002];
+/// A port that nothing listens at.
+pub const SILENT: u16 = 7003;
+/// Ports that are free to be taken.
+pub const FREE: [u16; 3] = [7101, 7102, 7103];
+
+/// What kernels differ in, as far as rules depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abilities {
+    /// The content of a program can be asked for.
+    pub content: bool,
+    /// Making a user namespace is asked about.
+    pub user_namespaces: bool,
+}
+
+impl Abilities {
+    /// Everything.
+    pub const ALL: Self = Self {
+        content: true,
+        user_namespaces: true,
+    };
+}
+
 /// A case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {

@@ -8,8 +8,8 @@
 mod machine;
 
 use anyhow::Result;
-use ::model::{Case, compare::Mismatch, coverage::Coverage, generate};
-use kernel_matrix::Matrix;
+use ::model::{Case, case::Abilities, compare::Mismatch, coverage::Coverage, generate};
+use kernel_matrix::{BootMode, Capability, Kernel, Matrix};
 
 use crate::{
     exit_code::{ExitCode, OrExit as _},
@@ -61,12 +61,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         folder: single::folder("model")?,
         qemu: &qemu,
     };
+    let able = abilities(&kernel);
     let stages = Stages::new("model");
     let (mut number, mut decisions, mut denials) = (0, 0, 0);
     let mut coverage = Coverage::default();
     while decisions < args.decisions {
         let cases: Vec<Case> = (number..number + args.cases)
-            .map(|number| generate::case(args.seed, number))
+            .map(|number| generate::case(args.seed, number, able))
             .collect();
         let begun = std::time::Instant::now();
         let tried = bench.try_all(&format!("{number}"), &cases)?;
@@ -92,6 +93,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         println!("{kind:?} {count}");
     }
     Ok(ExitCode::Ok)
+}
+
+/// What its rules can be about.
+fn abilities(kernel: &Kernel) -> Abilities {
+    let has = kernel.capabilities_in(BootMode::BpfLsm);
+    Abilities {
+        content: has.contains(&Capability::SleepableLsm) && has.contains(&Capability::ImaFileHash),
+        user_namespaces: has.contains(&Capability::UsernsCreate),
+    }
 }
 
 fn note(stages: &Stages, case: &Case, mismatch: &Mismatch) {

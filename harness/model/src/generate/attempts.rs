@@ -1,23 +1,30 @@
 //! What is tried: mostly near what the rules speak of.
 
+use std::net::SocketAddr;
+
 use fastrand::Rng;
 use harness_proto::{
-    Access, Attempt, Probe, World,
-    probe::{Attribute, CreateWay, ExecWay, MapWay, MountProbe, NodeKind, OpenWay},
+    Access, Attempt, Probe, Transport, World,
+    probe::{
+        KernelProbe, Attribute, CreateWay, ExecWay, MapWay, MountProbe, NodeKind, OpenWay, SendWay, SocketWay,
+    },
 };
 use scenarios::{
-    Rule, Target,
-    rule::{FileObject, Programs, Subject, Uids},
+    NetworkOperation, Rule, Target,
+    rule::{FileObject, NetworkTarget, Programs, Subject, Uids},
 };
 
 use super::{
-    one_of, percent, weighted,
-    world::{LABELS, Paths},
+    one_of, peers, percent, weighted,
+    world::{LABELS, Paths, Thing},
 };
-use crate::{case::doers, deed::Deed};
+use crate::{
+    case::{SILENT, doers},
+    deed::Deed,
+};
 
 /// So many of a hundred are aimed at a rule.
-const AIMED: u32 = 75;
+const AIMED: u32 = 86;
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -35,9 +42,14 @@ enum Kind {
     Exec,
     Map,
     Mount,
+    Connect,
+    Send,
+    Bind,
+    Listen,
+    Kernel(KernelProbe),
 }
 
-const KINDS: [(u32, Kind); 22] = [
+const KINDS: [(u32, Kind); 29] = [
     (14, Kind::Open(Access::Read)),
     (8, Kind::Open(Access::Write)),
     (4, Kind::Open(Access::ReadWrite)),
@@ -60,6 +72,13 @@ const KINDS: [(u32, Kind); 22] = [
     (8, Kind::Exec),
     (6, Kind::Map),
     (3, Kind::Mount),
+    (3, Kind::Connect),
+    (2, Kind::Send),
+    (2, Kind::Bind),
+    (2, Kind::Listen),
+    (1, Kind::Kernel(KernelProbe::PtraceAttach)),
+    (1, Kind::Kernel(KernelProbe::InitModule)),
+    (1, Kind::Kernel(KernelProbe::CloneUser)),
 ];
 
 pub(super) fn make(rng: &mut Rng, world: &World, rules: &[Rule], count: usize) -> Vec<Attempt> {
@@ -74,7 +93,7 @@ pub(super) fn make(rng: &mut Rng, world: &World, rules: &[Rule], count: usize) -
         let aimed = !rules.is_empty() && percent(rng, AIMED);
         let probe = if aimed {
             let rule = one_of(rng, rules);
-            if !rule.scope.is_empty() && percent(rng, 70) {
+            if !rule.scope.is_empty() && percent(rng, 80) {
                 by = *one_of(rng, among(&rule.scope[0]));
             }
             aimed_probe(rng, &places, rule)
@@ -83,6 +102,13 @@ pub(super) fn make(rng: &mut Rng, world: &World, rules: &[Rule], count: usize) -
             let path = places.draw(rng);
             probe(rng, &places, kind, path)
         };
+        if matches!(
+            probe,
+            Probe::Kernel(KernelProbe::BpfMap | KernelProbe::BpfProgram)
+        ) {
+            // Kernels differ in whether users are refused before a rule is asked.
+            by = *one_of(rng, &[0, 3, 4, 6]);
+        }
         Attempt { by, probe }
     });
     attempts.collect()
@@ -94,17 +120,22 @@ struct Places {
     aimed: Vec<String>,
     /// Paths of the world.
     there: Vec<String>,
+    /// Programs of the world.
+    programs: Vec<String>,
     root: String,
 }
 
 impl Places {
     fn of(world: &World, rules: &[Rule]) -> Self {
         let paths = Paths::of(world);
+        let programs = paths.all(&[Thing::Program]);
         let there = paths.0.into_iter().map(|(path, _)| path);
-        let aimed = rules.iter().flat_map(paths_of);
+        let inside = |path: &String| path.starts_with(&world.root);
+        let aimed = rules.iter().flat_map(paths_of).filter(inside);
         Self {
             aimed: aimed.collect(),
             there: there.skip(1).collect(),
+            programs,
             root: world.root.clone(),
         }
     }
@@ -179,10 +210,27 @@ fn aimed_probe(rng: &mut Rng, places: &Places, rule: &Rule) -> Probe {
         Target::File { operations, .. } if operations.is_empty() => Deed::ON_FILES.to_vec(),
         Target::File { operations, .. } => operations.iter().map(|one| (*one).into()).collect(),
         Target::Exec(_) => Deed::OF_PROGRAMS.to_vec(),
-        Target::Network(_) | Target::Kernel(_) => Vec::new(),
+        Target::Network(network) => return aimed_peer(rng, network),
+        Target::Kernel(operations) => {
+            let deed = Deed::from(*one_of(rng, operations));
+            let kind = kind_for(rng, deed);
+            return probe(rng, places, kind, places.root.clone());
+        }
     };
-    let paths = paths_of(rule);
-    let mut path = one_of(rng, &paths).clone();
+    let mut named = paths_of(rule);
+    named.retain(|path| path.starts_with(&places.root));
+    if matches!(rule.target, Target::Exec(Programs::AllBut(_) | Programs::Sha256Of(_)))
+        && !places.programs.is_empty()
+        && percent(rng, 80)
+    {
+        // What it leaves out, or what is like it.
+        named = vec![one_of(rng, &places.programs).clone()];
+    }
+    let mut path = if named.is_empty() {
+        places.draw(rng)
+    } else {
+        one_of(rng, &named).clone()
+    };
     let beneath = format!("{path}/");
     let beneath: Vec<&String> = places.there.iter().filter(|one| one.starts_with(&beneath)).collect();
     if !beneath.is_empty() && percent(rng, 60) {
@@ -215,6 +263,47 @@ fn aimed_probe(rng: &mut Rng, places: &Places, rule: &Rule) -> Probe {
     probe(rng, places, kind, path)
 }
 
+/// Something with an address near those of a rule.
+fn aimed_peer(rng: &mut Rng, network: &NetworkTarget) -> Probe {
+    let named = |one| network.operations.is_empty() || network.operations.contains(&one);
+    let all = [
+        (NetworkOperation::Connect, Kind::Connect),
+        (NetworkOperation::Send, Kind::Send),
+        (NetworkOperation::Bind, Kind::Bind),
+        (NetworkOperation::Listen, Kind::Listen),
+    ];
+    let kinds: Vec<Kind> = all.into_iter().filter(|(one, _)| named(*one)).map(|(_, kind)| kind).collect();
+    let kind = *one_of(rng, &kinds);
+    let local = matches!(kind, Kind::Bind | Kind::Listen);
+    let address = peers::aimed(rng, network, local);
+    of_peer(rng, kind, address)
+}
+
+fn of_peer(rng: &mut Rng, kind: Kind, address: SocketAddr) -> Probe {
+    let transport = *one_of(rng, &[Transport::Tcp, Transport::Udp]);
+    match kind {
+        Kind::Send => {
+            let ways = [SendWay::Sendto, SendWay::Sendmsg, SendWay::Sendmmsg, SendWay::FastOpen];
+            let by = match *one_of(rng, &ways) {
+                // Whether a peer that does not answer is waited for is not
+                // what is asked about.
+                SendWay::FastOpen if address.port() == SILENT => SendWay::Sendto,
+                by => by,
+            };
+            Probe::Send { address, by }
+        }
+        Kind::Bind => Probe::Bind { transport, address },
+        Kind::Listen => Probe::Listen {
+            address: Some(address),
+        },
+        _ => Probe::Connect {
+            transport,
+            address,
+            by: SocketWay::default(),
+        },
+    }
+}
+
 /// One of the ways to do it.
 fn kind_for(rng: &mut Rng, deed: Deed) -> Kind {
     let kinds: &[Kind] = match deed {
@@ -243,6 +332,27 @@ fn kind_for(rng: &mut Rng, deed: Deed) -> Kind {
             Kind::Change(Attribute::Xattr),
             Kind::Change(Attribute::AbsentXattr),
         ],
+        Deed::Ptrace => &[
+            Kind::Kernel(KernelProbe::PtraceAttach),
+            Kind::Kernel(KernelProbe::PtraceSeize),
+            Kind::Kernel(KernelProbe::PtraceTraceme),
+            Kind::Kernel(KernelProbe::ProcessVmRead),
+            Kind::Kernel(KernelProbe::PidfdGetfd),
+        ],
+        Deed::ModuleLoad => &[
+            Kind::Kernel(KernelProbe::InitModule),
+            Kind::Kernel(KernelProbe::FinitModule),
+        ],
+        Deed::Kexec => &[
+            Kind::Kernel(KernelProbe::KexecLoad),
+            Kind::Kernel(KernelProbe::KexecFileLoad),
+        ],
+        Deed::Bpf => &[
+            Kind::Kernel(KernelProbe::BpfMap),
+            Kind::Kernel(KernelProbe::BpfProgram),
+        ],
+        Deed::UserNamespace => &[Kind::Kernel(KernelProbe::CloneUser)],
+        Deed::Mount => &[Kind::Mount],
         Deed::Exec => &[Kind::Exec],
         Deed::MmapExec => &[Kind::Map],
         _ => &[Kind::Rename],
@@ -292,6 +402,15 @@ fn probe(rng: &mut Rng, places: &Places, kind: Kind, path: String) -> Probe {
             path,
             by: MapWay::default(),
         },
+        Kind::Connect | Kind::Send => {
+            let address = peers::peer(rng, false);
+            of_peer(rng, kind, address)
+        }
+        Kind::Bind | Kind::Listen => {
+            let address = peers::peer(rng, true);
+            of_peer(rng, kind, address)
+        }
+        Kind::Kernel(probe) => Probe::Kernel(probe),
         Kind::Mount => Probe::Mount(match rng.u32(..3) {
             0 => MountProbe::Tmpfs { at: places.draw_inside(rng) },
             1 => MountProbe::Bind {

@@ -9,26 +9,28 @@
 //! | --- | --- |
 //! | `world` | folders, files, links, programs, mounts |
 //! | `policy` | rules about them |
+//! | `peers` | addresses, for rules and attempts |
 //! | `attempts` | what is tried |
 
 mod attempts;
+mod peers;
 mod policy;
 mod world;
 
 use fastrand::Rng;
 use harness_proto::mixed;
 
-use crate::case::{Case, WORLDS};
+use crate::case::{Abilities, Case, WORLDS};
 
 /// How many attempts a case has.
 pub const ATTEMPTS: usize = 120;
 
 /// The case of this number in a run with this seed.
-pub fn case(seed: u64, number: u64) -> Case {
+pub fn case(seed: u64, number: u64, able: Abilities) -> Case {
     let mut rng = Rng::with_seed(mixed(seed ^ mixed(number)));
     let root = format!("{WORLDS}/{number}");
     let world = world::make(&mut rng, &root);
-    let rules = policy::make(&mut rng, &world);
+    let rules = policy::make(&mut rng, &world, able);
     let attempts = attempts::make(&mut rng, &world, &rules, ATTEMPTS);
     Case {
         world,

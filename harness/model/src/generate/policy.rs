@@ -1,17 +1,17 @@
 //! Rules about a world.
 
 use fastrand::Rng;
-use harness_proto::World;
+use harness_proto::{PROBE_PATH, World};
 use scenarios::{
-    FileOperation, Rule, Target,
+    FileOperation, KernelOperation, Rule, Target,
     rule::{Action, FileObject, Held, Programs, Subject, Uids},
 };
 
 use super::{
-    one_of, percent, weighted,
+    one_of, peers, percent, weighted,
     world::{LABELS, Paths, Thing},
 };
-use crate::case::{CGROUPS, OTHER_PROGRAM};
+use crate::case::{Abilities, CGROUPS, OTHER_PROGRAM};
 
 /// More could meet in one of the agent's lists, which hold seven.
 const MOST: usize = 5;
@@ -31,6 +31,16 @@ const FILE_OPERATIONS: [FileOperation; 10] = [
     FileOperation::MmapExec,
 ];
 
+/// Not opening a device that is mounted: a world has none.
+const KERNEL_OPERATIONS: [KernelOperation; 6] = [
+    KernelOperation::Ptrace,
+    KernelOperation::ModuleLoad,
+    KernelOperation::Kexec,
+    KernelOperation::Bpf,
+    KernelOperation::Mount,
+    KernelOperation::UserNamespace,
+];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Path,
@@ -38,17 +48,25 @@ enum Kind {
     Inode,
     ExecPath,
     ExecSubtree,
+    Sha256,
+    AllBut,
+    Network,
+    Kernel,
 }
 
-const KINDS: [(u32, Kind); 5] = [
+const KINDS: [(u32, Kind); 9] = [
     (35, Kind::Path),
     (20, Kind::Subtree),
     (20, Kind::Inode),
     (8, Kind::ExecPath),
     (6, Kind::ExecSubtree),
+    (8, Kind::Sha256),
+    (8, Kind::AllBut),
+    (25, Kind::Network),
+    (12, Kind::Kernel),
 ];
 
-pub(super) fn make(rng: &mut Rng, world: &World) -> Vec<Rule> {
+pub(super) fn make(rng: &mut Rng, world: &World, able: Abilities) -> Vec<Rule> {
     let paths = Paths::of(world);
     let mut subtrees = 0;
     let count = rng.usize(1..=MOST);
@@ -60,14 +78,23 @@ pub(super) fn make(rng: &mut Rng, world: &World) -> Vec<Rule> {
                 kind = Kind::Path;
             }
         }
+        if kind == Kind::Sha256 && !able.content {
+            kind = Kind::ExecPath;
+        }
+        let scope = if matches!(kind, Kind::AllBut | Kind::Kernel) {
+            // Whoever runs the cell must go on.
+            safe_subjects(rng)
+        } else {
+            subjects(rng, 40)
+        };
         Rule {
             id: format!("rule-{number}"),
             action: weighted(
                 rng,
-                &[(70, Action::Deny), (20, Action::Audit), (10, Action::Kill)],
+                &[(73, Action::Deny), (17, Action::Audit), (10, Action::Kill)],
             ),
-            target: target(rng, &paths, world, kind),
-            scope: subjects(rng, 40),
+            target: target(rng, &paths, world, (kind, able)),
+            scope,
             except: subjects(rng, 15),
             held: Held::Keep,
         }
@@ -75,7 +102,12 @@ pub(super) fn make(rng: &mut Rng, world: &World) -> Vec<Rule> {
     rules.collect()
 }
 
-fn target(rng: &mut Rng, paths: &Paths, world: &World, kind: Kind) -> Target {
+fn target(
+    rng: &mut Rng,
+    paths: &Paths,
+    world: &World,
+    (kind, able): (Kind, Abilities),
+) -> Target {
     let file = |object, rng: &mut Rng| Target::File {
         object,
         operations: operations(rng),
@@ -99,6 +131,32 @@ fn target(rng: &mut Rng, paths: &Paths, world: &World, kind: Kind) -> Target {
             Target::Exec(Programs::Path(path(rng, paths, world, &wanted)))
         }
         Kind::ExecSubtree => Target::Exec(Programs::Subtree(folder(rng, paths, world))),
+        Kind::Sha256 => {
+            let mut there = paths.all(&[Thing::Program]);
+            if there.is_empty() || percent(rng, 15) {
+                there.push(OTHER_PROGRAM.into());
+            }
+            Target::Exec(Programs::Sha256Of(one_of(rng, &there).clone()))
+        }
+        Kind::AllBut => {
+            let mut left_out = vec![PROBE_PATH.to_owned(), OTHER_PROGRAM.to_owned()];
+            left_out.extend(paths.all(&[Thing::Program]).into_iter().filter(|_| percent(rng, 50)));
+            Target::Exec(Programs::AllBut(left_out))
+        }
+        Kind::Network => Target::Network(peers::target(rng)),
+        Kind::Kernel => {
+            let all = KERNEL_OPERATIONS.into_iter();
+            let possible = all.filter(|one| {
+                able.user_namespaces || *one != KernelOperation::UserNamespace
+            });
+            let possible: Vec<_> = possible.collect();
+            let mut operations: Vec<_> =
+                possible.iter().copied().filter(|_| percent(rng, 40)).collect();
+            if operations.is_empty() {
+                operations.push(*one_of(rng, &possible));
+            }
+            Target::Kernel(operations)
+        }
     }
 }
 
@@ -179,6 +237,22 @@ fn subject(rng: &mut Rng) -> Subject {
         subject.uid = Some(weighted_users(rng));
     }
     subject
+}
+
+/// Some of those who try, but neither the runner nor whoever is like it.
+fn safe_subjects(rng: &mut Rng) -> Vec<Subject> {
+    let count = weighted(rng, &[(75, 1), (25, 2)]);
+    let safe = |rng: &mut Rng| {
+        let mut subject = Subject::default();
+        match rng.u32(..4) {
+            0 => subject.program = Some(OTHER_PROGRAM.into()),
+            1 => subject.cgroup = Some((*one_of(rng, &CGROUPS)).into()),
+            2 => subject.uid = Some(Uids::One(1001)),
+            _ => subject.uid = Some(Uids::Range("1000-1002".into())),
+        }
+        subject
+    };
+    (0..count).map(|_| safe(rng)).collect()
 }
 
 fn weighted_users(rng: &mut Rng) -> Uids {

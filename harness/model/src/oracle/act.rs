@@ -19,8 +19,11 @@ use crate::{case::Came, deed::Deed};
 use scenarios::rule::Action;
 
 const SIGKILL: i32 = 9;
+const SIGSEGV: i32 = 11;
 /// Owner and group that a probe gives away to.
 const GIVEN_TO: u32 = 12_345;
+/// Only owners take names away.
+pub(super) const STICKY: u32 = 0o1000;
 /// Permission bits that a probe changes to, and makes nodes with.
 const CHANGED: u32 = 0o640;
 
@@ -30,6 +33,8 @@ pub(super) enum Stop {
     Errno(i32),
     /// By a rule.
     Rule(Action),
+    /// By a signal of the kernel's own.
+    Signal(i32),
     /// What comes before what is asked about did not work.
     Before,
 }
@@ -45,6 +50,7 @@ impl Stop {
         match self {
             Self::Errno(errno) => Came::Denied(errno),
             Self::Rule(Action::Kill) => Came::Killed(SIGKILL),
+            Self::Signal(signal) => Came::Killed(signal),
             Self::Rule(_) => Came::Denied(EPERM),
             Self::Before => Came::NoVerdict,
         }
@@ -144,7 +150,7 @@ impl Act<'_> {
         }
     }
 
-    fn must_be_root(&self) -> Done {
+    pub(super) fn must_be_root(&self) -> Done {
         if self.who.walker.user == 0 {
             Ok(())
         } else {
@@ -235,6 +241,11 @@ impl Act<'_> {
 
     fn may_delete(&self, folder: NodeId, node: NodeId, as_folder: bool) -> Done {
         self.must_let(folder, WRITE | SEARCH)?;
+        let tree = &self.oracle.tree;
+        let (sticky, owner) = (tree.nodes[folder].mode & STICKY != 0, tree.nodes[folder].user);
+        if sticky && self.who.walker.user != owner {
+            self.must_own(node)?;
+        }
         match (as_folder, self.oracle.tree.is_folder(node)) {
             (true, false) => Err(ENOTDIR.into()),
             (false, true) => Err(EISDIR.into()),
@@ -393,7 +404,7 @@ impl Act<'_> {
         }
         self.must_let(spot.node, WRITE)?;
         self.ask_of(&[Deed::Truncate], &spot)?;
-        self.set_content(spot.node, |_| Content::OneByte);
+        self.set_content(spot.node, Content::cut);
         Ok(())
     }
 
@@ -455,7 +466,10 @@ impl Act<'_> {
         };
         let mapped = after.ask_of(&[Deed::MmapExec], &spot);
         self.spoken = after.spoken;
-        mapped.map_err(|_| Stop::Rule(Action::Kill))
+        mapped.map_err(|stop| match stop {
+            Stop::Rule(Action::Kill) => stop,
+            _ => Stop::Signal(SIGSEGV),
+        })
     }
 
     fn map(&mut self, path: &str) -> Done {
@@ -482,7 +496,7 @@ impl Act<'_> {
                 if !self.oracle.tree.is_folder(at.node) {
                     return Err(ENOTDIR.into());
                 }
-                self.oracle.mount_tmpfs(&at, 0o777 | 0o1000);
+                self.oracle.mount_tmpfs(&at, 0o777 | STICKY);
                 Ok(())
             }
             MountProbe::Bind { from, to } => {
@@ -513,10 +527,6 @@ impl Act<'_> {
     fn ask_to_mount(&mut self, at: &Spot) -> Done {
         self.ask(&[Deed::Mount], Thing::Kernel)?;
         self.ask_of(&[Deed::Mount], at)
-    }
-
-    fn without_files(&mut self, _probe: &Probe) -> Done {
-        Err(Stop::Before)
     }
 }
 

@@ -8,11 +8,13 @@
 //! | `who` | who tries, and whom a rule means |
 //! | `network` | addresses |
 //! | `meaning` | what the rules say of an attempt |
-//! | `act` | what each probe does, and asks on the way |
+//! | `act` | what each probe does to files, and asks on the way |
+//! | `others` | the same for addresses and for the kernel |
 
 mod act;
 mod meaning;
 mod network;
+mod others;
 mod tree;
 mod who;
 

@@ -52,8 +52,9 @@ impl Peers {
         let localhost = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         match (deed, address.is_unspecified()) {
             (_, false) => self.hold(address),
-            // Whoever offers something at every address offers it at these.
-            (Deed::Bind | Deed::Listen, true) => true,
+            // Whoever offers something at every address offers it at these; `::`
+            // is every address of both families.
+            (Deed::Bind | Deed::Listen, true) => address.is_ipv6() || self.address.is_ipv4(),
             // No address in particular is this machine; `::` is so for both
             // families.
             (_, true) if address.is_ipv4() => self.hold(address) || self.hold(localhost[0]),

@@ -16,6 +16,7 @@ pub(super) const EINVAL: i32 = 22;
 pub(super) const ENOTEMPTY: i32 = 39;
 pub(super) const ELOOP: i32 = 40;
 pub(super) const ENODATA: i32 = 61;
+pub(super) const ECONNREFUSED: i32 = 111;
 
 /// Links that one path may lead through.
 const LINKS: usize = 40;
@@ -47,9 +48,21 @@ pub(super) enum Kind {
 pub(super) enum Content {
     Text,
     Empty,
-    /// What is left of anything.
-    OneByte,
+    /// Only the first byte.
+    Byte(u8),
     Program(u32),
+}
+
+impl Content {
+    /// What is left when it is cut, or filled up, to one byte.
+    pub(super) fn cut(self) -> Self {
+        match self {
+            Self::Text => Self::Byte(b't'),
+            Self::Empty => Self::Byte(0),
+            Self::Program(_) => Self::Byte(0x7f),
+            Self::Byte(_) => self,
+        }
+    }
 }
 
 /// A name in a folder: what a directory entry is.
@@ -279,6 +292,14 @@ impl Tree {
         }
     }
 
+    /// What sysctl `fs.protected_symlinks` asks: in a folder where everyone may
+    /// make names, a link leads only its owner, and those it is of the folder's
+    /// owner.
+    fn may_follow(&self, who: Walker, folder: NodeId, link: NodeId) -> bool {
+        let (folder, link) = (&self.nodes[folder], &self.nodes[link]);
+        folder.mode & 0o1002 != 0o1002 || link.user == who.user || link.user == folder.user
+    }
+
     /// Walk along an absolute path; `follow` a link at its end.
     pub(super) fn walk(&self, who: Walker, path: &str, follow: bool) -> Result<End> {
         let labels = |path: &str| -> Vec<String> {
@@ -326,6 +347,9 @@ impl Tree {
             let seen = self.uppermost(named.clone());
             match &self.nodes[seen.node].kind {
                 Kind::Symlink(target) if !last || follow => {
+                    if last && !self.may_follow(who, here.node, seen.node) {
+                        return Err(EACCES);
+                    }
                     links += 1;
                     if links > LINKS {
                         return Err(ELOOP);
