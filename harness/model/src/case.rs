@@ -46,6 +46,18 @@ pub struct Case {
     pub attempts: Vec<Attempt>,
 }
 
+impl Case {
+    /// The same with its world at another place.
+    pub fn moved_to(&self, root: &str) -> Self {
+        let text = serde_json::to_string(self).expect("a case has string keys");
+        let ends = ["/", "\""];
+        let moved = ends.iter().fold(text, |text, end| {
+            text.replace(&format!("{}{end}", self.world.root), &format!("{root}{end}"))
+        });
+        serde_json::from_str(&moved).expect("only paths have changed")
+    }
+}
+
 /// What came of an attempt, or must come of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -5,9 +5,9 @@ use harness_proto::Item;
 
 use crate::case::Case;
 
-/// Cases that are smaller than this one, the boldest first, at most so many. At
-/// none it is minimal.
-pub fn candidates(case: &Case, failing: usize, most: usize) -> Vec<Case> {
+/// Cases that are smaller than this one, the boldest first. When none of them
+/// fails it is minimal.
+pub fn candidates(case: &Case, failing: usize) -> Vec<Case> {
     let mut all = Vec::new();
     let mut add = |candidate: Case| {
         if size(&candidate) < size(case) && candidate.is_sound() && !all.contains(&candidate) {
@@ -76,7 +76,6 @@ pub fn candidates(case: &Case, failing: usize, most: usize) -> Vec<Case> {
             });
         }
     }
-    all.truncate(most);
     all
 }
 

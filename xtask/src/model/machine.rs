@@ -7,13 +7,14 @@ use harness::{
     AegisBpf, FailCode, Outcome,
     boot::greet,
     judge::{Evidence, judge},
-    model,
+    model::{self, ModelProgram},
     session::{Start, Transcript, drive},
     vm::{BootSpec, Qemu},
 };
 use harness_proto::{Batched, Observation};
 use ::model::{Case, compare::{Compared, compare}};
 use kernel_matrix::{BootImage, BootMode};
+use serde::Serialize;
 
 use crate::{
     build::Artifacts,
@@ -38,6 +39,47 @@ pub(super) struct Tried {
     pub(super) outcome: Outcome,
     /// Of each case that got so far.
     pub(super) compared: Vec<Compared>,
+    /// What the guest's time went into.
+    pub(super) spent: Spent,
+}
+
+/// Milliseconds of the guest's.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(super) struct Spent {
+    /// Attempts without an agent.
+    pub(super) controls_ms: u64,
+    /// Policies coming into force.
+    pub(super) policies_ms: u64,
+    /// Attempts under them.
+    pub(super) attempts_ms: u64,
+    /// Worlds, and everything else.
+    pub(super) rest_ms: u64,
+}
+
+impl Spent {
+    pub(super) fn add(&mut self, other: Self) {
+        self.controls_ms += other.controls_ms;
+        self.policies_ms += other.policies_ms;
+        self.attempts_ms += other.attempts_ms;
+        self.rest_ms += other.rest_ms;
+    }
+
+    fn of(transcript: &Transcript, planned: &ModelProgram) -> Self {
+        let mut spent = Self::default();
+        for (index, record) in transcript.records.iter().enumerate() {
+            let into = if planned.controls.contains(&index) {
+                &mut spent.controls_ms
+            } else if planned.answers.contains(&index) {
+                &mut spent.policies_ms
+            } else if planned.decided.contains(&index) {
+                &mut spent.attempts_ms
+            } else {
+                &mut spent.rest_ms
+            };
+            *into += record.micros / 1000;
+        }
+        spent
+    }
 }
 
 impl Bench<'_> {
@@ -85,6 +127,7 @@ impl Bench<'_> {
         Ok(Tried {
             outcome,
             compared: compared.collect(),
+            spent: Spent::of(&transcript, &planned),
         })
     }
 }

@@ -4,44 +4,65 @@
 //! | module | holds |
 //! | --- | --- |
 //! | `machine` | cases in a machine of their own |
+//! | `search` | one kernel: cases until there are enough decisions |
+//! | `shrinking` | the smallest case of one that fails |
+//! | `report` | what came of it |
 
 mod machine;
+mod report;
+mod search;
+mod shrinking;
+
+use std::{num::NonZeroUsize, time::SystemTime};
 
 use anyhow::Result;
-use ::model::{Case, case::Abilities, compare::Mismatch, coverage::Coverage, generate};
-use kernel_matrix::{BootMode, Capability, Kernel, Matrix};
+use harness::vm::Qemu;
+use kernel_matrix::{BootMode, Capability, Kernel, Matrix, Tier};
 
 use crate::{
     exit_code::{ExitCode, OrExit as _},
-    matrix::MirrorArgs,
+    matrix::{MirrorArgs, tier_parser},
+    output,
     progress::Stages,
-    single,
+    single, workspace,
 };
-use machine::Bench;
+use report::{Report, SCHEMA_VERSION};
 
-const MEMORY_MIB: u32 = 1024;
-/// Faults in the verdict that must be found.
+const MEMORY_MIB: u32 = 768;
+/// Faults in the agent that must be found.
 const FAULTS: &str = "xtask/src/model/faults";
+const SECONDS_OF_A_DAY: u64 = 86_400;
 
 /// Random policies and random operations in the guest; what the kernel decides
 /// must be what a naive oracle says.
+///
+/// Where it is not, the case is made as small as it gets and printed as a
+/// scenario. Exit codes: 0 all decisions are as foretold; 1 one is not, fewer
+/// than a fifth are denials, or some kind of rule never decided; 2 bad usage;
+/// 3 something could not be judged; 130 interrupted.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Decisions on each kernel, at least.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    decisions: u64,
-    /// Decides all cases.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
-    /// How many cases share a machine.
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    cases: u64,
-    /// A fault in the agent, which must be found.
+    /// Kernels of this tier and the ones before it, and its number of decisions:
+    /// 10000 on each kernel, and 100000 in nightly.
+    #[arg(long, default_value = "pr", value_parser = tier_parser())]
+    tier: Tier,
+    /// Only this kernel; may be repeated.
+    #[arg(long = "kernel", value_name = "SERIES")]
+    kernels: Vec<String>,
+    /// Decisions on each kernel, at least, instead of the tier's.
+    #[arg(long, value_name = "N")]
+    decisions: Option<u64>,
+    /// Decides all policies and operations [default: 1; in nightly that of the day].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// How many machines run at a time [default: one for each processor].
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Put this fault into a copy of the agent: then a counter-example must be
+    /// found, and the task fail. `exception-ignored`, `last-port-left-out`,
+    /// `itself-taken-for-beneath` or `subtree-not-inherited`.
     #[arg(long, value_name = "NAME")]
     fault: Option<String>,
-    /// The kernel.
-    #[arg(long, value_name = "SERIES", default_value = "6.12")]
-    kernel: String,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -49,72 +70,123 @@ pub struct Args {
     mirror: MirrorArgs,
 }
 
+/// What is to be done, from whichever command line.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) tier: Tier,
+    /// Empty: those of the tier.
+    pub(crate) kernels: Vec<String>,
+    pub(crate) decisions: Option<u64>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) jobs: Option<NonZeroUsize>,
+    pub(crate) fault: Option<String>,
+    pub(crate) json: bool,
+    pub(crate) mirror: MirrorArgs,
+}
+
 /// The task.
 pub fn run(args: &Args) -> Result<ExitCode> {
+    carry_out(&Request {
+        tier: args.tier,
+        kernels: args.kernels.clone(),
+        decisions: args.decisions,
+        seed: args.seed,
+        jobs: args.jobs,
+        fault: args.fault.clone(),
+        json: args.json,
+        mirror: args.mirror.clone(),
+    })
+}
+
+/// The same, as part of another task.
+pub(crate) fn carry_out(request: &Request) -> Result<ExitCode> {
     let matrix = Matrix::load().or_exit(ExitCode::Usage)?;
-    let kernel = single::kernel(&matrix, &args.kernel).or_exit(ExitCode::Usage)?;
-    let artifacts = single::build(FAULTS, args.fault.as_deref())?;
+    let kernels = kernels(&matrix, request)?;
+    let seed = request.seed.unwrap_or_else(|| seed(request.tier));
+    let artifacts = single::build(FAULTS, request.fault.as_deref())?;
+    let folder = single::folder("model")?;
     let qemu = single::qemu(MEMORY_MIB)?;
-    let bench = Bench {
-        image: single::image(&kernel, &args.mirror)?,
-        artifacts: &artifacts,
-        folder: single::folder("model")?,
-        qemu: &qemu,
+    let qemu = Qemu {
+        hardware: harness::vm::command_line::Hardware {
+            processors: 1,
+            ..qemu.hardware
+        },
+        ..qemu
     };
-    let able = abilities(&kernel);
     let stages = Stages::new("model");
-    let (mut number, mut decisions, mut denials) = (0, 0, 0);
-    let mut coverage = Coverage::default();
-    while decisions < args.decisions {
-        let cases: Vec<Case> = (number..number + args.cases)
-            .map(|number| generate::case(args.seed, number, able))
-            .collect();
-        let begun = std::time::Instant::now();
-        let tried = bench.try_all(&format!("{number}"), &cases)?;
-        for (case, compared) in cases.iter().zip(&tried.compared) {
-            decisions += compared.decisions;
-            denials += compared.denials;
-            coverage.merge(&compared.coverage);
-            for mismatch in &compared.mismatches {
-                note(&stages, case, mismatch);
-            }
-        }
-        number += args.cases;
-        stages.note(&format!(
-            "{decisions} decisions, {denials} denials, {} s",
-            begun.elapsed().as_secs()
-        ));
-        if let Some((code, reason)) = tried.trouble() {
-            stages.note(reason);
-            return Ok(code);
+    let mut report = Report {
+        schema_version: SCHEMA_VERSION,
+        commit: workspace::commit(),
+        seed,
+        fault: request.fault.clone(),
+        kernels: Vec::new(),
+    };
+    let wanted = request.decisions.unwrap_or(match request.tier {
+        Tier::Smoke | Tier::Pr => 10_000,
+        Tier::Nightly => 100_000,
+    });
+    let path = folder.join("model.json");
+    let mut code = ExitCode::Ok;
+    for kernel in &kernels {
+        let name = kernel.series.to_string();
+        stages.note(&format!("{wanted} decisions on {name}, seed {seed}"));
+        let bench = machine::Bench {
+            image: single::image(kernel, &request.mirror)?,
+            artifacts: &artifacts,
+            folder: folder.join(&name),
+            qemu: &qemu,
+        };
+        let jobs = request.jobs.unwrap_or_else(processors);
+        let one = search::search(&bench, kernel, (wanted, seed, jobs), &stages)?;
+        code = code.and(one.exit_code());
+        report.kernels.push(one);
+        // What is known stays known, whatever happens to the rest.
+        single::write_report(&path, &report)?;
+        if qemu.interrupt.requested() {
+            code = ExitCode::Interrupted;
+            break;
         }
     }
-    for (kind, count) in &coverage.0 {
-        println!("{kind:?} {count}");
+    if request.json {
+        output::print_json(&report)?;
     }
-    Ok(ExitCode::Ok)
+    for kernel in &report.kernels {
+        eprintln!("{}", kernel.table());
+        if let Some(found) = &kernel.counter_example {
+            eprintln!("{}", found.text());
+        }
+        eprintln!("{}", kernel.verdict());
+    }
+    eprintln!("seed {seed}\n{}", path.display());
+    Ok(code)
 }
 
-/// What its rules can be about.
-fn abilities(kernel: &Kernel) -> Abilities {
-    let has = kernel.capabilities_in(BootMode::BpfLsm);
-    Abilities {
-        content: has.contains(&Capability::SleepableLsm) && has.contains(&Capability::ImaFileHash),
-        user_namespaces: has.contains(&Capability::UsernsCreate),
+/// Those that have BPF LSM.
+fn kernels(matrix: &Matrix, request: &Request) -> Result<Vec<Kernel>> {
+    if request.kernels.is_empty() {
+        let able = |kernel: &&Kernel| {
+            let has = kernel.capabilities_in(BootMode::BpfLsm);
+            has.contains(&Capability::BpfLsm)
+        };
+        return Ok(matrix.in_tier(request.tier).filter(able).cloned().collect());
+    }
+    let named = request.kernels.iter();
+    named
+        .map(|name| single::kernel(matrix, name).or_exit(ExitCode::Usage))
+        .collect()
+}
+
+/// Another one each day where much is tried; else what fails once always fails.
+fn seed(tier: Tier) -> u64 {
+    match tier {
+        Tier::Smoke | Tier::Pr => 1,
+        Tier::Nightly => {
+            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            since.unwrap_or_default().as_secs() / SECONDS_OF_A_DAY
+        }
     }
 }
 
-fn note(stages: &Stages, case: &Case, mismatch: &Mismatch) {
-    let attempt = &case.attempts[mismatch.attempt];
-    stages.note(&format!(
-        "{} #{} rules={} by {} {:?}: foretold {:?}, seen {:?} {:?}",
-        case.world.root,
-        mismatch.attempt,
-        mismatch.with_rules,
-        attempt.by,
-        attempt.probe,
-        mismatch.foretold,
-        mismatch.seen,
-        mismatch.because
-    ));
+fn processors() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

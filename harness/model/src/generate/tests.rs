@@ -38,3 +38,11 @@ fn a_fifth_of_what_is_tried_is_denied() {
     assert!(denied * 4 > tried, "{denied} of {tried}");
     println!("{denied} of {tried}; missing {:?}", coverage.missing(&crate::coverage::Object::ALL));
 }
+
+#[test]
+#[ignore = "shows one"]
+fn show() {
+    let number = std::env::var("CASE").unwrap().parse().unwrap();
+    let case = case(1, number, ALL);
+    println!("{:#?}\n{:#?}", case.world, case.rules);
+}

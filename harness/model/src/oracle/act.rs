@@ -96,15 +96,20 @@ impl Act<'_> {
     /// Ask the rules.
     pub(super) fn ask(&mut self, deeds: &[Deed], thing: Thing<'_>) -> Done {
         let attempt = Attempt { deeds, thing };
-        let oracle = &self.oracle;
-        let Some(spoken) = oracle.meaning.asked(&oracle.tree, self.who, &attempt) else {
-            return Ok(());
-        };
-        self.spoken.push(spoken);
-        match spoken.action {
-            Action::Audit => Ok(()),
-            action => Err(Stop::Rule(action)),
+        // Rules about content are asked first. Where they deny, the others are
+        // not asked, even if they would kill.
+        for about_content in [true, false] {
+            let oracle = &self.oracle;
+            let asked = (&attempt, about_content);
+            let Some(spoken) = oracle.meaning.asked(&oracle.tree, self.who, asked) else {
+                continue;
+            };
+            self.spoken.push(spoken);
+            if spoken.action != Action::Audit {
+                return Err(Stop::Rule(spoken.action));
+            }
         }
+        Ok(())
     }
 
     fn ask_of(&mut self, deeds: &[Deed], spot: &Spot) -> Done {

@@ -91,10 +91,19 @@ impl Meaning {
         Self(rules.iter().map(|rule| InForce::of(rule, tree)).collect())
     }
 
-    /// Of the rules that speak of an attempt, the first of the strongest.
-    pub(super) fn asked(&self, tree: &Tree, who: &Who, attempt: &Attempt<'_>) -> Option<Spoken> {
+    /// Of the rules that speak of an attempt, the first of the strongest. Those
+    /// about content are asked by themselves.
+    pub(super) fn asked(
+        &self,
+        tree: &Tree,
+        who: &Who,
+        (attempt, about_content): (&Attempt<'_>, bool),
+    ) -> Option<Spoken> {
         let mut strongest: Option<Spoken> = None;
         for (index, rule) in self.0.iter().enumerate() {
+            if matches!(rule.what, What::Content(_)) != about_content {
+                continue;
+            }
             let Some(deed) = rule.speaks(tree, who, attempt) else {
                 continue;
             };
@@ -134,7 +143,10 @@ impl InForce {
                 let what = match programs {
                     Programs::Path(path) => What::Files(Files::at(path, tree)),
                     Programs::Subtree(path) => What::Files(Files::beneath(path, tree)),
-                    Programs::Sha256Of(path) => What::Content(content(existing(path, tree), tree)),
+                    Programs::Sha256Of(path) => {
+                        let found = content(existing(path, tree), tree);
+                        What::Content(found.expect("a case names the content of a file"))
+                    },
                     Programs::AllBut(paths) => What::AllProgramsBut(
                         paths.iter().filter_map(|path| Files::at(path, tree).node).collect(),
                     ),
@@ -184,7 +196,9 @@ impl InForce {
                 itself.or_else(guarded)
             }
             (What::Content(meant), Thing::File { node: Some(node), .. }) => {
-                (content(*node, tree) == *meant).then(|| among(&self.deeds)).flatten()
+                // What cannot be read, such as a folder, may be it.
+                let found = content(*node, tree);
+                found.is_none_or(|found| found == *meant).then(|| among(&self.deeds)).flatten()
             }
             (What::AllProgramsBut(left_out), Thing::File { node: Some(node), .. }) => {
                 (!left_out.contains(node)).then(|| among(&self.deeds)).flatten()
@@ -314,9 +328,9 @@ fn existing(path: &str, tree: &Tree) -> NodeId {
     end.expect("a case names only inodes and contents that are there").node
 }
 
-fn content(node: NodeId, tree: &Tree) -> Content {
+fn content(node: NodeId, tree: &Tree) -> Option<Content> {
     match tree.nodes[node].kind {
-        Kind::File(content) => content,
-        Kind::Folder(_) | Kind::Symlink(_) => Content::Empty,
+        Kind::File(content) => Some(content),
+        Kind::Folder(_) | Kind::Symlink(_) => None,
     }
 }
