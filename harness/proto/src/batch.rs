@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::probe::{Probe, RunAs, Verdict};
@@ -31,7 +32,7 @@ pub struct Attempt {
 }
 
 /// A world that a batch works in: a file system in memory with this in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct World {
     /// Where it is mounted; the folder is made.
@@ -41,7 +42,9 @@ pub struct World {
 }
 
 /// Something in a world. Everyone may do everything with it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Item {
     /// A folder whose parent is there.

@@ -16,7 +16,7 @@ mod shrinking;
 use std::{num::NonZeroUsize, time::SystemTime};
 
 use anyhow::Result;
-use harness::vm::Qemu;
+use harness::{plan::Shard, vm::Qemu};
 use kernel_matrix::{BootMode, Capability, Kernel, Matrix, Tier};
 
 use crate::{
@@ -76,6 +76,8 @@ pub(crate) struct Request {
     pub(crate) tier: Tier,
     /// Empty: those of the tier.
     pub(crate) kernels: Vec<String>,
+    /// Only its part of them.
+    pub(crate) shard: Option<Shard>,
     pub(crate) decisions: Option<u64>,
     pub(crate) seed: Option<u64>,
     pub(crate) jobs: Option<NonZeroUsize>,
@@ -89,6 +91,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     carry_out(&Request {
         tier: args.tier,
         kernels: args.kernels.clone(),
+        shard: None,
         decisions: args.decisions,
         seed: args.seed,
         jobs: args.jobs,
@@ -101,7 +104,14 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 /// The same, as part of another task.
 pub(crate) fn carry_out(request: &Request) -> Result<ExitCode> {
     let matrix = Matrix::load().or_exit(ExitCode::Usage)?;
-    let kernels = kernels(&matrix, request)?;
+    let mut kernels = kernels(&matrix, request)?;
+    if let Some(shard) = request.shard {
+        let mut turn = 0;
+        kernels.retain(|_| {
+            turn += 1;
+            (turn - 1) % shard.count() == shard.index() - 1
+        });
+    }
     let seed = request.seed.unwrap_or_else(|| seed(request.tier));
     let artifacts = single::build(FAULTS, request.fault.as_deref())?;
     let folder = single::folder("model")?;
