@@ -495,6 +495,7 @@ pub(crate) fn deadline_ms(action: &Action) -> u64 {
         Action::Storm(storm) => storm.deadline_ms,
         Action::Suspend { for_ms } => *for_ms,
         Action::Soak(soak) => soak.duration_ms + 2 * soak.patience_ms,
+        Action::Batch(batch) => batch.deadline_ms,
         Action::MountDisk { deadline_ms, .. }
         | Action::Spawn { deadline_ms, .. }
         | Action::Stop { deadline_ms, .. }
@@ -507,6 +508,8 @@ pub(crate) fn deadline_ms(action: &Action) -> u64 {
         | Action::WriteFile { .. }
         | Action::Copy { .. }
         | Action::MountMemory { .. }
+        | Action::MakeWorld(_)
+        | Action::EndWorld { .. }
         | Action::Listen { .. }
         | Action::RemoveFiles { .. }
         | Action::MakeFiles { .. }

@@ -138,6 +138,11 @@ pub enum Expectation {
         /// Where the agent accounts for them.
         ledger: Ledger,
     },
+    /// So many attempts came to something: the model says to what they had to.
+    Batched {
+        /// How many.
+        attempts: usize,
+    },
     /// Of the kernel's BPF links.
     Links(LinksExpect),
 }

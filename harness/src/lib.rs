@@ -20,6 +20,7 @@
 //! | [`report`] | what people and machines read afterwards | yes |
 //! | [`count`] | the counting bench: one boot, each agent in turn | but for the boot |
 //! | [`capacity`] | as many rules as an agent takes, and one more | yes |
+//! | [`model`] | many cases of the model in one machine | yes |
 //! | [`powercut`] | the power is cut while a policy is applied | but for the boots |
 //! | [`soak`] | a mixed load for a long time | yes |
 //! | [`atomic`] | files that exist whole or not at all | |
@@ -39,6 +40,7 @@ pub mod expectation;
 pub mod initramfs;
 pub mod interrupt;
 pub mod judge;
+pub mod model;
 pub mod outcome;
 pub mod plan;
 pub mod powercut;

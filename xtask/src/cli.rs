@@ -7,8 +7,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
 use crate::{
-    build, capacity, deny, doctor, e2e, gate, matrix, output, perf, powercut, proof, report, repro,
-    room, setup, soak, teeth, test, workspace,
+    build, capacity, deny, doctor, e2e, gate, matrix, model, output, perf, powercut, proof, report,
+    repro, room, setup, soak, teeth, test, workspace,
 };
 
 /// Everything this project does, from set-up to reports.
@@ -56,6 +56,9 @@ pub enum Task {
     Powercut(powercut::Args),
     /// Put an agent under a mixed load for a long time; nothing may grow or be missed.
     Soak(soak::Args),
+    /// Hold what kernels decide of random policies and operations against a naive
+    /// oracle.
+    Model(model::Args),
     /// Seed faults into copies of the sources and show that the cells of `e2e`
     /// notice every one.
     Teeth(teeth::Args),
@@ -115,6 +118,7 @@ fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
         Task::Capacity(args) => capacity::run(&args),
         Task::Powercut(args) => powercut::run(&args),
         Task::Soak(args) => soak::run(&args),
+        Task::Model(args) => model::run(&args),
         Task::Teeth(args) => teeth::run(&args),
         Task::Gate(args) => gate::run(&args),
         Task::Evidence(args) => proof::run(&args),

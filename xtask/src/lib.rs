@@ -13,6 +13,7 @@ pub mod e2e;
 pub mod exit_code;
 pub mod gate;
 pub mod matrix;
+pub mod model;
 pub mod output;
 pub mod perf;
 pub mod powercut;

@@ -1,5 +1,6 @@
 //! One action, one observation.
 
+mod batch;
 mod probes;
 mod processes;
 mod soak;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use harness_proto::{Action, Exit, Observation};
 
+use batch::Doers;
 use probes::Probes;
 pub use processes::NamedOutput;
 use processes::Processes;
@@ -18,7 +20,7 @@ use processes::Processes;
 use crate::attempt::AttemptError;
 use crate::fault::{self, Faults, Scene};
 use crate::supervise::{Process, ProcessId, Supervisor};
-use crate::{bpf, disk, files, listen, lookup};
+use crate::{bpf, disk, files, listen, lookup, world};
 
 /// How long the kernel may take to end what was killed.
 const KILL_DEADLINE: Duration = Duration::from_secs(5);
@@ -32,6 +34,7 @@ pub struct Executor {
     processes: Processes,
     probes: Probes,
     faults: Faults,
+    doers: Doers,
 }
 
 impl Executor {
@@ -40,6 +43,7 @@ impl Executor {
         Self {
             supervisor,
             processes: Processes::default(),
+            doers: Doers::default(),
             probes: Probes::new(probe),
             faults: Faults::default(),
         }
@@ -157,6 +161,9 @@ impl Executor {
             Action::Lift { name } => self.faults.lift(name).map(|()| Observation::Done),
             Action::Suspend { .. } => Err("only the session can ask for that".into()),
             Action::Soak(soak) => soak::run(supervisor, processes, probes.executable(), soak),
+            Action::MakeWorld(it) => done(world::make(it, probes.executable())).map_err(text),
+            Action::EndWorld { root } => done(world::end(Path::new(root))).map_err(text),
+            Action::Batch(batch) => self.doers.run(supervisor, probes.executable(), batch),
             Action::Run { argv, deadline_ms } => self.run(argv, after(*deadline_ms)),
             Action::ListBpfLinks => bpf::links().map(Observation::BpfLinks).map_err(text),
         }

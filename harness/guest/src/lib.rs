@@ -16,6 +16,7 @@
 //! | [`supervise`] | child processes, their output and their end |
 //! | [`disk`] | mounting a disk that the kernel finds in its own time |
 //! | [`files`] | making files and folders |
+//! | [`world`] | the worlds that batches of attempts work in |
 //! | [`lookup`] | what only this machine can know |
 //! | [`listen`] | sockets that peers of a cell connect to |
 //! | [`bpf`] | what the kernel itself says about BPF |
@@ -45,3 +46,4 @@ pub mod schedule;
 pub mod session;
 pub mod supervise;
 pub mod workload;
+pub mod world;

@@ -12,6 +12,7 @@
 //! | `burden` | taking memory or a processor from others |
 //! | `load` | a mixed load until it is told to stop |
 //! | `storm` | opening without pause until it is told to stop |
+//! | `serve` | one action after another, as they are asked for |
 //! | `held`, `copies` | a descriptor that is opened now and used later, and by others |
 //! | `odd` | opening by way of something that is made first |
 //! | `datagram`, `compat` | packets by hand, and the calls of 32-bit programs |
@@ -36,6 +37,7 @@ mod odd;
 mod open;
 mod raw;
 mod ring;
+mod serve;
 mod socket;
 mod storm;
 mod subject;
@@ -50,6 +52,7 @@ use rustix::io::Errno;
 pub use burden::{eat, spin};
 pub use held::hold;
 pub use load::load;
+pub use serve::serve;
 pub use storm::storm;
 
 /// Do it, in this process, and say what came of it.

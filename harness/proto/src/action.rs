@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    batch::{Batch, World},
     fault::Fault,
     probe::{Hold, Task, Transport},
     soak::Soak,
@@ -208,6 +209,17 @@ pub enum Action {
         /// In milliseconds, of the host's time.
         for_ms: u64,
     },
+    /// Mount a file system in memory and make a world in it.
+    /// → [`crate::Observation::Done`]
+    MakeWorld(World),
+    /// Unmount a world and all that is mounted in it. One that is not there is
+    /// none to unmount. → [`crate::Observation::Done`]
+    EndWorld {
+        /// Where it is mounted.
+        root: String,
+    },
+    /// Many attempts in a row. → [`crate::Observation::Batched`]
+    Batch(Box<Batch>),
     /// Run a command to its end. → [`crate::Observation::Ran`]
     Run {
         /// Program and arguments.

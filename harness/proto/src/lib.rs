@@ -7,6 +7,7 @@
 //! | [`observation`] | what it saw |
 //! | [`fault`] | what goes wrong around an agent |
 //! | [`soak`] | a mixed load for a long time |
+//! | [`batch`] | many attempts in a row |
 //! | [`storm`] | opening without pause while the agent is busy |
 //! | [`message`] | the messages of both directions |
 //! | [`count`] | what the counting bench asks for, and what came of it |
@@ -16,6 +17,7 @@
 //! host, so a broken guest cannot turn a failure into a pass.
 
 pub mod action;
+pub mod batch;
 pub mod count;
 pub mod fault;
 pub mod message;
@@ -26,6 +28,7 @@ pub mod storm;
 pub mod wire;
 
 pub use action::{Action, Blank, CellProgram, Lookup};
+pub use batch::{Attempt, Batch, Batched, Item, World};
 pub use fault::Fault;
 pub use message::{Facts, Feature, GuestMessage, HostMessage, LogStream};
 pub use observation::{BpfLink, Exit, Observation};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{probe::Verdict, soak::Soaked, storm::Stormed};
+use crate::{batch::Batched, probe::Verdict, soak::Soaked, storm::Stormed};
 
 /// The result of one [`crate::Action`]; which variant belongs to which action
 /// is said there. [`Observation::Broken`] can answer any.
@@ -45,6 +45,8 @@ pub enum Observation {
     Stormed(Box<Stormed>),
     /// What came of a soak.
     Soaked(Box<Soaked>),
+    /// What came of a batch.
+    Batched(Batched),
     /// A command ran to its end.
     Ran {
         /// `None` when the deadline passed and it was killed.

@@ -56,6 +56,7 @@ pub(super) fn making(setup: &Setup) -> (Action, Expectation) {
             beneath: beneath.clone(),
             prefix: prefix.clone(),
         },
+        Setup::World(world) => Action::MakeWorld(world.clone()),
         Setup::Do(probe) => {
             let task = Task {
                 probe: probe.clone(),

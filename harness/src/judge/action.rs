@@ -127,6 +127,7 @@ impl<'a> Memory<'a> {
                 },
                 O::Soaked(seen),
             ) => account::check(ledger, denied, *before, seen),
+            (E::Batched { attempts }, O::Batched(seen)) if seen.codes.len() == *attempts => Ok(()),
             (E::Links(expect), O::BpfLinks(links)) => self.check_links(expect, links),
             (_, other) => Err(Outcome::infra(
                 InfraCode::Harness,
@@ -237,7 +238,7 @@ fn broken(expectation: &Expectation, message: &str) -> Outcome {
         | Expectation::Soak { .. }
         | Expectation::Unchanged(_)
         | Expectation::Ran { .. } => Outcome::failed(FailCode::AgentExit, reason),
-        Expectation::Verdict(_) | Expectation::Storm { .. } => {
+        Expectation::Verdict(_) | Expectation::Storm { .. } | Expectation::Batched { .. } => {
             Outcome::failed(FailCode::ProbeBroken, reason)
         }
         Expectation::Done(Blame::Harness) | Expectation::Links(_) => {

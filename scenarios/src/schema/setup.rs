@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use harness_proto::{Probe, Transport};
+use harness_proto::{Probe, Transport, World};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +76,9 @@ pub enum Setup {
         /// The beginning of the names.
         prefix: String,
     },
+    /// A file system in memory with all of this in it, where everyone may do
+    /// everything: what the model makes.
+    World(World),
     /// Whatever a probe can do; it must be allowed.
     Do(Probe),
 }

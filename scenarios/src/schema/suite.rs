@@ -29,17 +29,21 @@ pub enum Suite {
     Bypass,
     /// That faults around it change no verdict and hide no loss.
     Chaos,
+    /// What the model found: random policies and operations, held against an
+    /// oracle.
+    Model,
     /// Nothing: that the probes themselves work.
     Probes,
 }
 
 impl Suite {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Enforce,
         Self::Lifecycle,
         Self::Bypass,
         Self::Chaos,
+        Self::Model,
         Self::Probes,
     ];
 
@@ -50,6 +54,7 @@ impl Suite {
             Self::Lifecycle => "lifecycle",
             Self::Bypass => "bypass",
             Self::Chaos => "chaos",
+            Self::Model => "model",
             Self::Probes => "probes",
         }
     }

@@ -14,9 +14,15 @@ use kernel_matrix::{BootMode, Tier};
 use scenarios::schema::Suite;
 
 use super::{Agent, Options, PROCESSORS, Request};
-use crate::matrix::{MirrorArgs, tier_parser};
+use crate::{
+    matrix::{MirrorArgs, tier_parser},
+    model,
+};
 
 /// Boots kernels in QEMU, puts the agent through scenarios and judges it.
+///
+/// The suite `model` is more than its scenarios: with it, and with all of a tier
+/// but smoke, `cargo xtask model` runs as well.
 ///
 /// Exit codes: 0 every cell passed or was skipped for a reason; 1 a cell
 /// failed; 2 bad usage, such as an unknown kernel or scenario; 3 a cell could
@@ -122,6 +128,31 @@ impl Args {
             mirror: self.mirror.mirror.clone(),
             artifacts: None,
         }
+    }
+}
+
+impl Args {
+    /// What the model is to try beside the scenarios: where its suite is asked
+    /// for, or everything of a tier. Of shards each takes some of the kernels.
+    pub(super) fn model(&self) -> Option<model::Request> {
+        let everything = self.scenarios.is_empty()
+            && self.suites.is_empty()
+            && self.boot_modes.is_empty()
+            && self.tier > Tier::Smoke;
+        let asked = self.suites.contains(&Suite::Model) || everything;
+        let possible =
+            self.agent == Agent::Aegisbpf && self.kernel_image.is_none() && self.resume.is_none();
+        (asked && possible).then(|| model::Request {
+            tier: self.tier,
+            kernels: self.kernels.clone(),
+            shard: self.shard,
+            decisions: None,
+            seed: (self.seed != 0).then_some(self.seed),
+            jobs: self.jobs,
+            fault: None,
+            json: false,
+            mirror: self.mirror.clone(),
+        })
     }
 }
 

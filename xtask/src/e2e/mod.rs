@@ -33,7 +33,7 @@ pub use request::{Agent, Request};
 use crate::{
     build::{self, Artifacts},
     exit_code::{ExitCode, OrExit as _},
-    output, setup, workspace,
+    model, output, setup, workspace,
 };
 
 /// Of the guest's disk in memory.
@@ -99,7 +99,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         output::print_json(&done.report)?;
     }
     say(&done);
-    Ok(done.exit_code)
+    let model = match args.model() {
+        Some(request) if done.exit_code != ExitCode::Interrupted => model::carry_out(&request)?,
+        _ => ExitCode::Ok,
+    };
+    Ok(done.exit_code.and(model))
 }
 
 /// The table and the verdict, on standard error.

@@ -1,6 +1,9 @@
 //! `probe run JSON` does one thing and prints the kernel's verdict;
 //! `probe hold JSON` opens a file and uses it when it is told to; `probe storm
-//! JSON` opens one without pause; `probe load JSON` does many things in rounds; `probe eat` and `probe spin` take memory and a processor from others; `probe noop` proves by its exit status that it was executed, whatever follows: a script
+//! JSON` opens one without pause; `probe load JSON` does many things in
+//! rounds; `probe serve JSON` does what it is told, line by line; `probe eat`
+//! and `probe spin` take memory and a processor from others; `probe noop`
+//! proves by its exit status that it was executed, whatever follows: a script
 //! whose interpreter it is has more to say.
 
 use std::process::ExitCode;
@@ -29,8 +32,9 @@ fn main() -> ExitCode {
         },
         ["spin"] => tried(probe::spin().map(|never| match never {})),
         ["hold", task] => done(serde_json::from_str(task).map(|task| probe::hold(&task))),
+        ["serve", run_as] => done(serde_json::from_str(run_as).map(|it| probe::serve(&it))),
         _ => fail(
-            "usage: probe noop | probe run JSON | probe hold JSON | probe storm JSON | probe load JSON | probe eat FILE BYTES | probe spin",
+            "usage: probe noop | probe run|hold|storm|load|serve JSON | probe eat FILE BYTES | probe spin",
         ),
     }
 }

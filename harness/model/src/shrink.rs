@@ -1,0 +1,143 @@
+//! Smaller cases of one that fails. Pure: which of them still fail is found out
+//! elsewhere, many at a time.
+
+use harness_proto::Item;
+
+use crate::case::Case;
+
+/// Cases that are smaller than this one, the boldest first. When none of them
+/// fails it is minimal.
+pub fn candidates(case: &Case, failing: usize) -> Vec<Case> {
+    let mut all = Vec::new();
+    let mut add = |candidate: Case| {
+        if size(&candidate) < size(case) && candidate.is_sound() && !all.contains(&candidate) {
+            all.push(candidate);
+        }
+    };
+    let alone = vec![case.attempts[failing].clone()];
+    let upto = case.attempts[..=failing].to_vec();
+    for attempts in [&alone, &upto] {
+        for rule in &case.rules {
+            add(Case {
+                rules: vec![rule.clone()],
+                attempts: attempts.clone(),
+                ..case.clone()
+            });
+        }
+        add(Case {
+            attempts: attempts.clone(),
+            ..case.clone()
+        });
+    }
+    // Without a part of the attempts: halves, quarters, and so on.
+    let mut part = upto.len() / 2;
+    while part > 0 {
+        for start in (0..upto.len()).step_by(part) {
+            let mut attempts = upto.clone();
+            attempts.drain(start..(start + part).min(upto.len()));
+            add(Case {
+                attempts,
+                ..case.clone()
+            });
+        }
+        part /= 2;
+    }
+    for at in 0..case.rules.len() {
+        let mut rules = case.rules.clone();
+        rules.remove(at);
+        add(Case {
+            rules,
+            ..case.clone()
+        });
+    }
+    add(without_unnamed(case));
+    for at in (0..case.world.items.len()).rev() {
+        let mut smaller = case.clone();
+        smaller.world.items.remove(at);
+        add(smaller);
+    }
+    for at in 0..case.rules.len() {
+        for rule in simpler(&case.rules[at]) {
+            let mut rules = case.rules.clone();
+            rules[at] = rule;
+            add(Case {
+                rules,
+                ..case.clone()
+            });
+        }
+    }
+    for at in 0..case.attempts.len() {
+        if case.attempts[at].by != 0 {
+            let mut attempts = case.attempts.clone();
+            attempts[at].by = 0;
+            add(Case {
+                attempts,
+                ..case.clone()
+            });
+        }
+    }
+    all
+}
+
+/// What a smaller case has less of.
+pub fn size(case: &Case) -> usize {
+    let rules = case.rules.iter().map(|rule| {
+        let named = match &rule.target {
+            scenarios::Target::File { operations, .. } if operations.is_empty() => 11,
+            scenarios::Target::File { operations, .. } => operations.len(),
+            _ => 1,
+        };
+        50 + named + 12 * (rule.scope.len() + rule.except.len())
+    });
+    let by_others = case.attempts.iter().filter(|attempt| attempt.by != 0);
+    100 * case.attempts.len()
+        + rules.sum::<usize>()
+        + 10 * case.world.items.len()
+        + by_others.count()
+}
+
+/// Without everything that no attempt and no rule comes near.
+fn without_unnamed(case: &Case) -> Case {
+    let text = serde_json::to_string(&(&case.rules, &case.attempts)).unwrap_or_default();
+    let mut smaller = case.clone();
+    smaller
+        .world
+        .items
+        .retain(|item| text.contains(path_of(item)));
+    smaller
+}
+
+fn path_of(item: &Item) -> &str {
+    match item {
+        Item::Folder(path) | Item::File(path) | Item::Tmpfs(path) => path,
+        Item::Program { path, .. } | Item::Symlink { path, .. } | Item::Link { path, .. } => path,
+        Item::Bind { to, .. } => to,
+    }
+}
+
+fn simpler(rule: &scenarios::Rule) -> Vec<scenarios::Rule> {
+    let mut all = Vec::new();
+    let mut changed = |change: &dyn Fn(&mut scenarios::Rule)| {
+        let mut simpler = rule.clone();
+        change(&mut simpler);
+        all.push(simpler);
+    };
+    changed(&|rule| rule.scope.clear());
+    changed(&|rule| rule.except.clear());
+    for at in 0..rule.scope.len() {
+        changed(&|rule| drop(rule.scope.remove(at)));
+    }
+    for at in 0..rule.except.len() {
+        changed(&|rule| drop(rule.except.remove(at)));
+    }
+    if let scenarios::Target::File { operations, .. } = &rule.target {
+        for operation in operations {
+            changed(&|rule| {
+                if let scenarios::Target::File { operations, .. } = &mut rule.target {
+                    *operations = vec![*operation];
+                }
+            });
+        }
+    }
+    all
+}

@@ -1,0 +1,149 @@
+//! One kernel: cases until there are enough decisions, or one is otherwise.
+
+use std::{num::NonZeroUsize, thread, time::Instant};
+
+use ::model::{Case, case::Abilities, compare::Mismatch, coverage::Object, generate};
+use anyhow::Result;
+use kernel_matrix::{BootMode, Capability, Kernel};
+
+use super::{
+    machine::{Bench, Tried},
+    report::KernelReport,
+    shrinking::shrink,
+};
+use crate::{exit_code::ExitCode, progress::Stages};
+
+/// Cases that share a machine.
+const TOGETHER: u64 = 60;
+
+/// Some cases, and what came of them.
+type Round = (Vec<(u64, Case)>, Tried);
+
+/// Look for a decision that is otherwise.
+pub(super) fn search(
+    bench: &Bench<'_>,
+    kernel: &Kernel,
+    (wanted, seed, jobs): (u64, u64, NonZeroUsize),
+    stages: &Stages,
+) -> Result<KernelReport> {
+    let able = abilities(kernel);
+    let mut report = KernelReport {
+        kernel: kernel.series.to_string(),
+        wanted,
+        ..KernelReport::default()
+    };
+    let begun = Instant::now();
+    let mut next = 0;
+    let mut found = None;
+    while !report.has_enough() && found.is_none() && report.trouble.is_none() {
+        let begin = next;
+        let rounds: Vec<_> = (0..jobs.get() as u64)
+            .map(|job| {
+                let first = begin + job * TOGETHER;
+                let numbers = first..first + TOGETHER;
+                numbers
+                    .map(|number| (number, generate::case(seed, number, able)))
+                    .collect()
+            })
+            .collect();
+        next += jobs.get() as u64 * TOGETHER;
+        for round in try_rounds(bench, rounds) {
+            let (cases, tried) = round?;
+            report.spent.add(tried.spent);
+            for ((number, case), compared) in cases.into_iter().zip(&tried.compared) {
+                report.add(compared);
+                for mismatch in &compared.mismatches {
+                    stages.note(&told(&case, mismatch));
+                }
+                if found.is_none()
+                    && let Some(mismatch) = compared.mismatches.first()
+                {
+                    found = Some((number, case, mismatch.clone()));
+                }
+            }
+            if let Some((code, reason)) = tried.trouble() {
+                report.trouble = Some(reason.to_owned());
+                report.trouble_code = Some(code);
+            }
+            if bench.qemu.interrupt.requested() {
+                report.trouble = Some("interrupted".into());
+                report.trouble_code = Some(ExitCode::Interrupted);
+            }
+        }
+        report.seconds = begun.elapsed().as_secs_f64();
+        stages.note(&format!(
+            "{}: {} of {wanted} decisions, {} denials, {} mismatches",
+            report.kernel, report.decisions, report.denials, report.mismatches
+        ));
+    }
+    if let Some((number, case, mismatch)) = found {
+        report.counter_example = Some(shrink(bench, number, &case, &mismatch, stages)?);
+    }
+    report.conclude(&objects(able), &without(able));
+    Ok(report)
+}
+
+/// Each in a machine of its own, at the same time.
+fn try_rounds(bench: &Bench<'_>, rounds: Vec<Vec<(u64, Case)>>) -> Vec<Result<Round>> {
+    thread::scope(|scope| {
+        let running: Vec<_> = rounds
+            .into_iter()
+            .map(|cases| {
+                scope.spawn(move || {
+                    let only: Vec<Case> = cases.iter().map(|(_, case)| case.clone()).collect();
+                    let name = cases.first().map_or(0, |(number, _)| *number);
+                    let tried = bench.try_all(&format!("case-{name}"), &only)?;
+                    Ok((cases, tried))
+                })
+            })
+            .collect();
+        let joined = running.into_iter().map(|round| {
+            round
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        joined.collect()
+    })
+}
+
+/// What its rules can be about.
+fn abilities(kernel: &Kernel) -> Abilities {
+    let has = kernel.capabilities_in(BootMode::BpfLsm);
+    Abilities {
+        content: has.contains(&Capability::SleepableLsm) && has.contains(&Capability::ImaFileHash),
+        user_namespaces: has.contains(&Capability::UsernsCreate),
+    }
+}
+
+fn objects(able: Abilities) -> Vec<Object> {
+    let all = Object::ALL.into_iter();
+    all.filter(|object| able.content || *object != Object::ExecSha256)
+        .collect()
+}
+
+/// What the kernel cannot do.
+fn without(able: Abilities) -> Vec<(Object, &'static str)> {
+    if able.user_namespaces {
+        Vec::new()
+    } else {
+        vec![(Object::Kernel, "user-namespace")]
+    }
+}
+
+fn told(case: &Case, mismatch: &Mismatch) -> String {
+    let attempt = &case.attempts[mismatch.attempt];
+    format!(
+        "{} attempt {} by doer {}, {}: {:?}: the oracle says {:?}, the kernel {:?}",
+        case.world.root,
+        mismatch.attempt + 1,
+        attempt.by,
+        if mismatch.with_rules {
+            "under its policy"
+        } else {
+            "without an agent"
+        },
+        attempt.probe,
+        mismatch.foretold,
+        mismatch.seen,
+    )
+}
