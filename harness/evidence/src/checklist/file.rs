@@ -10,9 +10,22 @@ use super::Priority;
 use crate::{
     moment::Age,
     predicate::{
-        alerting::AlertingExpected, attestation::Attested, command::Expected, e2e::E2e, file::File,
-        http::HttpExpected, json::Condition, junit::Junit, perf::PerfCount, prometheus::Threshold,
-        sarif::Sarif, tls::TlsExpected,
+        alerting::AlertingExpected,
+        attestation::Attested,
+        backup::Backup,
+        command::Expected,
+        contract::Contract,
+        cyclonedx::{Advisories, Sbom},
+        e2e::E2e,
+        file::File,
+        http::HttpExpected,
+        json::Condition,
+        junit::Junit,
+        perf::PerfCount,
+        prometheus::Threshold,
+        rollback::Rollback,
+        sarif::Sarif,
+        tls::TlsExpected,
     },
     service::{
         alerting::AlertingAsked, http::HttpAsked, prometheus::PrometheusAsked, tls::TlsAsked,
@@ -160,6 +173,16 @@ pub(super) struct PredicateTable {
     pub(super) command: Option<Expected>,
     /// A signed statement.
     pub(super) attestation: Option<Attested>,
+    /// Backups and restores.
+    pub(super) backup: Option<Backup>,
+    /// A release that was taken back.
+    pub(super) rollback: Option<Rollback>,
+    /// An interface against the one before, by a differ's exit code.
+    pub(super) contract: Option<Contract>,
+    /// What a build is made of, in CycloneDX.
+    pub(super) sbom: Option<Sbom>,
+    /// What is known against it, in CycloneDX.
+    pub(super) advisories: Option<Advisories>,
     /// Answers of a running service.
     pub(super) http: Option<Vec<HttpExpected>>,
     /// Certificates and versions of TLS.

@@ -9,10 +9,11 @@ use crate::{
 /// Why it cannot.
 pub(super) fn problem(test: &Test, from: &Source) -> Option<String> {
     match (test, from) {
-        (Test::Command(_), Source::Record(_)) => None,
-        (Test::Command(_), _) | (_, Source::Record(_)) => {
-            Some("the test `command`, and only that, is about evidence with `command`".into())
-        }
+        (Test::Command(_) | Test::Contract(_), Source::Record(_)) => None,
+        (Test::Command(_) | Test::Contract(_), _) | (_, Source::Record(_)) => Some(
+            "the tests `command` and `contract`, and only they, are about evidence with `command`"
+                .into(),
+        ),
         (
             Test::Http(expected),
             Source::Service {

@@ -10,6 +10,10 @@
 //! | [`file`] | a file that must be exactly this one |
 //! | [`command`] | a command that the collector ran |
 //! | [`attestation`] | a statement that somebody in a role signed |
+//! | [`backup`] | backups and restores |
+//! | [`rollback`] | a drill in which a release was taken back |
+//! | [`contract`] | whether an interface is compatible, by a differ |
+//! | [`cyclonedx`] | what a build is made of, and what is known against it |
 //! | [`http`] | answers of a running service |
 //! | [`tls`] | its certificates and versions of TLS |
 //! | [`prometheus`] | its metrics, now or over a window |
@@ -17,7 +21,10 @@
 
 pub mod alerting;
 pub mod attestation;
+pub mod backup;
 pub mod command;
+pub mod contract;
+pub mod cyclonedx;
 pub mod e2e;
 pub mod file;
 pub mod http;
@@ -25,6 +32,7 @@ pub mod json;
 pub mod junit;
 pub mod perf;
 pub mod prometheus;
+pub mod rollback;
 pub mod sarif;
 pub mod tls;
 
@@ -72,6 +80,16 @@ pub enum Test {
     Command(command::Expected),
     /// A signed statement.
     Attestation(attestation::Attested),
+    /// Backups and restores.
+    Backup(backup::Backup),
+    /// A release that was taken back.
+    Rollback(rollback::Rollback),
+    /// An interface against the one before.
+    Contract(contract::Contract),
+    /// What a build is made of.
+    Sbom(cyclonedx::Sbom),
+    /// What is known against it.
+    Advisories(cyclonedx::Advisories),
     /// Answers of a running service.
     Http(Vec<http::HttpExpected>),
     /// Certificates and versions of TLS.
@@ -131,7 +149,7 @@ macro_rules! asked {
 
 impl Test {
     /// Their names in checklists.
-    pub(crate) const KINDS: [&str; 12] = [
+    pub(crate) const KINDS: [&str; 17] = [
         "e2e",
         "perf_count",
         "junit",
@@ -140,6 +158,11 @@ impl Test {
         "is_file",
         "command",
         "attestation",
+        "backup",
+        "rollback",
+        "contract",
+        "sbom",
+        "advisories",
         "http",
         "tls",
         "prometheus",
@@ -157,6 +180,11 @@ impl Test {
             Self::File(_) => "file",
             Self::Command(_) => "command",
             Self::Attestation(_) => "attestation",
+            Self::Backup(_) => "backup",
+            Self::Rollback(_) => "rollback",
+            Self::Contract(_) => "contract",
+            Self::Sbom(_) => "sbom",
+            Self::Advisories(_) => "advisories",
             Self::Http(_) => "http",
             Self::Tls(_) => "tls",
             Self::Prometheus(_) => "prometheus",
@@ -181,7 +209,15 @@ impl Test {
             Self::Http(expected) => expected.iter().find_map(http::HttpExpected::problem),
             Self::Prometheus(test) => test.problem(),
             Self::Alerting(test) => test.problem(),
-            Self::Sarif(_) | Self::Command(_) | Self::Attestation(_) | Self::Tls(_) => None,
+            Self::Backup(test) => test.problem(),
+            Self::Contract(test) => test.problem(),
+            Self::Sbom(test) => test.problem(),
+            Self::Sarif(_)
+            | Self::Command(_)
+            | Self::Attestation(_)
+            | Self::Tls(_)
+            | Self::Rollback(_)
+            | Self::Advisories(_) => None,
         }
     }
 
@@ -197,6 +233,11 @@ impl Test {
             Self::File(test) => Ok(test.read(bytes, context.subjects)),
             Self::Command(test) => test.read(bytes, context.command),
             Self::Attestation(test) => test.read(bytes, context.trust),
+            Self::Backup(test) => test.read(bytes, context.now),
+            Self::Rollback(test) => test.read(bytes),
+            Self::Contract(test) => test.read(bytes, context.command),
+            Self::Sbom(test) => test.read(bytes),
+            Self::Advisories(test) => test.read(bytes),
             Self::Http(expected) => http::read(expected, bytes, asked!(context, Http)),
             Self::Tls(test) => test.read(bytes, asked!(context, Tls), context.now),
             Self::Prometheus(test) => test.read(bytes, asked!(context, Prometheus)),
