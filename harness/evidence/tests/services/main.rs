@@ -10,9 +10,11 @@
 //! ignores them; asked for without the servers, they fail.
 
 mod app;
+mod daemon;
 mod gate;
 mod monitoring;
 mod nginx;
 mod pki;
+mod postgres;
 mod server;
 mod webhook_api;

@@ -91,7 +91,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// Where the servers of the distribution are.
-fn prefix() -> PathBuf {
+pub(crate) fn prefix() -> PathBuf {
     let prefix = std::env::var_os("AEGISBPF_SERVERS");
     let prefix = prefix.expect("no servers to test with: run `cargo xtask test --services`");
     PathBuf::from(prefix)
@@ -143,7 +143,7 @@ pub(crate) fn program_with_share(path: &str) -> Command {
     command
 }
 
-fn libraries(prefix: &Path) -> PathBuf {
+pub(crate) fn libraries(prefix: &Path) -> PathBuf {
     let folder = prefix.join("usr/lib");
     let entries = fs::read_dir(&folder).unwrap().flatten();
     let mut multiarch =
