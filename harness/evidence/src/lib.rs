@@ -2,13 +2,14 @@
 //! the decision is GO or NO-GO with the reason for each item.
 //!
 //! The core is pure: reading evidence, checking a bundle and deciding are
-//! functions of bytes and a time. Only [`collect`] runs commands, and only it
-//! and [`bundle::folder`] touch files.
+//! functions of bytes and a time. Only [`collect`] runs commands and asks
+//! running services, and only it and [`bundle::folder`] touch files.
 //!
 //! | module | holds |
 //! | --- | --- |
 //! | [`checklist`] | what must be shown, as people write it |
 //! | [`predicate`] | kinds of evidence, and what is asked of each |
+//! | [`service`] | what is asked of running services, and what they answered |
 //! | [`cause`] | why a claim does not stand |
 //! | [`bundle`] | evidence in a folder, and whether it can be believed |
 //! | [`sign`] | signed statements: in-toto in DSSE, by Ed25519 |
@@ -32,6 +33,7 @@ pub mod import;
 pub mod moment;
 pub mod predicate;
 pub mod report;
+pub mod service;
 pub mod sign;
 pub mod trust;
 mod written;

@@ -48,6 +48,11 @@ impl Moment {
             .map(Duration::from_secs)
     }
 
+    /// Since 1970.
+    pub const fn seconds(self) -> i64 {
+        self.0
+    }
+
     /// So much later.
     pub fn after(self, span: Duration) -> Self {
         Self(

@@ -9,6 +9,7 @@ mod debian_signature;
 pub(crate) mod debian_suite;
 mod lock;
 mod packages;
+mod servers;
 mod slot;
 pub mod step;
 
@@ -18,6 +19,7 @@ use anyhow::{Result, anyhow};
 
 use self::bpf_linker::BpfLinker;
 use self::core_source::CoreSource;
+use self::servers::Servers;
 use self::step::{State, Step};
 use crate::exit_code::{ExitCode, OrExit as _};
 use crate::progress::Stages;
@@ -51,6 +53,18 @@ pub fn for_build() -> Result<BpfToolchain> {
 /// Makes sure of the tools for a build and for virtual machines.
 pub fn for_vms() -> Result<BpfToolchain> {
     ensure(true)
+}
+
+/// Makes sure of the servers that tests start; where they are.
+pub fn for_services() -> Result<PathBuf> {
+    let stages = Stages::new("setup");
+    let cache = workspace::cache_dir().or_exit(ExitCode::Usage)?;
+    let _lock = lock::acquire(&cache, &stages).or_exit(ExitCode::Infrastructure)?;
+    let servers = Servers::new(&cache);
+    make_sure(&servers, &stages)
+        .map_err(|problem| anyhow!("set-up is not complete\n{problem}"))
+        .or_exit(ExitCode::Infrastructure)?;
+    Ok(servers.folder())
 }
 
 /// The QEMU that virtual machines run in.

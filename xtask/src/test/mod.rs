@@ -5,7 +5,7 @@ mod summary;
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -23,20 +23,25 @@ pub struct Args {
     /// Leave out the smoke tier of `e2e`, and so QEMU and kernels.
     #[arg(long)]
     no_e2e: bool,
+    /// Only the tests of evidence about running services: nginx, Prometheus,
+    /// Alertmanager and PostgreSQL, which are fetched as packages of the
+    /// distribution first, and run on loopback.
+    #[arg(long, conflicts_with = "no_e2e")]
+    services: bool,
 }
 
 /// The task: set-up, then every stage, also after one that failed.
 pub fn run(args: &Args) -> Result<ExitCode> {
+    if args.services {
+        return services();
+    }
     let toolchain = if args.no_e2e {
         setup::for_build()?
     } else {
         setup::for_vms()?
     };
     let options = build::Options::new(toolchain)?;
-    let logs = workspace::target_dir().join("xtask-test");
-    fs::create_dir_all(&logs)
-        .with_context(|| format!("cannot create {}", logs.display()))
-        .or_exit(ExitCode::Infrastructure)?;
+    let logs = logs()?;
     let object = build::build_bpf(&options)?;
     let mut rows: Vec<_> = [
         ("formatting", cargo().args(["fmt", "--all", "--check"])),
@@ -55,9 +60,34 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     } else {
         Row::not_run("licences and sources", deny::NOT_INSTALLED)
     });
+    rows.push(Row::not_run(SERVICES, "cargo xtask test --services"));
     rows.push(end_to_end(args));
     eprintln!("\n{}", summary::table(&rows));
     Ok(summary::exit_code(&rows))
+}
+
+const SERVICES: &str = "evidence about running services";
+
+/// These tests are ignored by a plain `cargo test`, which says so; asked for,
+/// they fail where a server is missing.
+fn services() -> Result<ExitCode> {
+    let servers = setup::for_services()?;
+    let logs = logs()?;
+    let command = cargo()
+        .env("AEGISBPF_SERVERS", servers)
+        .args(["test", "--package", "evidence", "--test", "services"])
+        .args(["--", "--ignored", "--test-threads", "2"]);
+    let rows = [stage(SERVICES, &command, &logs)];
+    eprintln!("\n{}", summary::table(&rows));
+    Ok(summary::exit_code(&rows))
+}
+
+fn logs() -> Result<PathBuf> {
+    let logs = workspace::target_dir().join("xtask-test");
+    fs::create_dir_all(&logs)
+        .with_context(|| format!("cannot create {}", logs.display()))
+        .or_exit(ExitCode::Infrastructure)?;
+    Ok(logs)
 }
 
 fn end_to_end(args: &Args) -> Row {

@@ -1,24 +1,20 @@
 //! What the format cannot say by itself: exactly one of several fields, names
 //! that lead somewhere, tests that can fail and fit their evidence.
 
-use std::{collections::BTreeMap, ops::Range, time::Duration};
+use std::{collections::BTreeMap, ops::Range};
 
 use toml::Spanned;
 
 use super::{
-    Checklist, Command, Item, Source as EvidenceSource, Subject, SubjectFrom,
-    file::{ChecklistFile, EvidenceTable, ItemTable, PredicateTable, SubjectTable},
+    Checklist, Item, Source as EvidenceSource, Subject, SubjectFrom,
+    file::{ChecklistFile, ItemTable, PredicateTable, SubjectTable},
+    fit, origin,
 };
 use crate::{
     digest::Digest,
-    moment::Age,
     predicate::{Predicate, Test},
     written::{Mistake, Source},
 };
-
-const TIMEOUT: Age = Age(Duration::from_mins(10));
-const MOST_BYTES_OF_RUN: usize = 64 << 20;
-const MOST_BYTES_OF_RECORD: usize = 64 << 10;
 
 pub(super) fn parse(file: &str, text: &str) -> Result<Checklist, Mistake> {
     let source = Source { file, text };
@@ -30,7 +26,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Checklist, Mistake> {
     })?;
     let evidence = each(written.evidence, |name, table, at| {
         check_name(source, &at, name)?;
-        evidence_source(source, table, at, &subjects)
+        origin::check(source, table, at, &subjects)
     })?;
     if written.item.is_empty() {
         return Err(source.mistake(0..0, "no [[item]], so it would always say GO: add one"));
@@ -106,51 +102,6 @@ fn subject(source: Source<'_>, table: SubjectTable, at: Range<usize>) -> Result<
     })
 }
 
-fn evidence_source(
-    source: Source<'_>,
-    table: EvidenceTable,
-    at: Range<usize>,
-    subjects: &BTreeMap<String, Subject>,
-) -> Result<EvidenceSource, Mistake> {
-    let mistake = |problem: &str| Err(source.mistake(at.clone(), problem));
-    for name in &table.about {
-        if !subjects.contains_key(name) {
-            let known = subjects.keys().map(String::as_str);
-            return Err(source.unknown(at, ("subject", name), known));
-        }
-    }
-    let timeout = table.timeout.unwrap_or(TIMEOUT);
-    let limited = |argv, most_bytes: usize| Command {
-        argv,
-        timeout,
-        most_bytes: table.most_bytes.unwrap_or(most_bytes),
-    };
-    let is_command = table.run.is_some() || table.command.is_some();
-    if is_command && !table.about.is_empty() {
-        return mistake("`about` is only for `file`: what is run now is about what is there now");
-    }
-    if !is_command && (table.timeout.is_some() || table.most_bytes.is_some()) {
-        return mistake("`timeout` and `most_bytes` are only for commands");
-    }
-    if table.run.is_none() && table.output.is_some() {
-        return mistake("`output` is only for `run`");
-    }
-    match (table.file, table.run, table.command) {
-        (Some(path), None, None) => Ok(EvidenceSource::File {
-            path,
-            about: table.about,
-        }),
-        (None, Some(argv), None) if !argv.is_empty() => Ok(EvidenceSource::Run {
-            command: limited(argv, MOST_BYTES_OF_RUN),
-            output: table.output,
-        }),
-        (None, None, Some(argv)) if !argv.is_empty() => {
-            Ok(EvidenceSource::Record(limited(argv, MOST_BYTES_OF_RECORD)))
-        }
-        _ => mistake("say one of `file`, `run` and `command`, and not an empty one"),
-    }
-}
-
 type Known<'a> = (
     &'a BTreeMap<String, Subject>,
     &'a BTreeMap<String, EvidenceSource>,
@@ -205,23 +156,11 @@ fn predicate(
             return Err(source.unknown(subject.span(), ("subject", subject.as_ref()), known));
         }
     }
-    let tests = [
-        table.e2e.map(Test::E2e),
-        table.perf_count.map(Test::PerfCount),
-        table.junit.map(Test::Junit),
-        table.sarif.map(Test::Sarif),
-        table.json.map(Test::Json),
-        table.is_file.map(Test::File),
-        table.command.map(Test::Command),
-        table.attestation.map(Test::Attestation),
-    ];
-    let mut tests = tests.into_iter().flatten();
-    let (Some(test), None) = (tests.next(), tests.next()) else {
+    let (evidence_name, max_age, about) =
+        (table.evidence.clone(), table.max_age, table.about.clone());
+    let Some(test) = only_test(table) else {
         return Err(Mistake {
-            expected: Some(
-                "exactly one of e2e, perf_count, junit, sarif, json, is_file, command, attestation"
-                    .into(),
-            ),
+            expected: Some(format!("exactly one of {}", Test::KINDS.join(", "))),
             ..source.mistake(at, "a predicate without one test")
         });
     };
@@ -235,19 +174,43 @@ fn predicate(
         let known = subjects.keys().map(String::as_str);
         return Err(source.unknown(at, ("subject", subject), known));
     }
-    let wants_record = matches!(test, Test::Command(_));
-    if wants_record != matches!(from, EvidenceSource::Record(_)) {
+    if let Some(problem) = fit::problem(&test, from) {
+        let name = evidence_name.as_ref();
         let problem = format!(
-            "`{}` does not fit the evidence `{name}`: the test `command`, and only that, is about \
-             evidence with `command`",
+            "`{}` does not fit the evidence `{name}`: {problem}",
             test.kind()
         );
         return Err(source.mistake(at, problem));
     }
     Ok(Predicate {
-        evidence: table.evidence.into_inner(),
-        max_age: table.max_age,
-        about: table.about.into_iter().map(Spanned::into_inner).collect(),
+        evidence: evidence_name.into_inner(),
+        max_age,
+        about: about.into_iter().map(Spanned::into_inner).collect(),
         test,
     })
+}
+
+/// The one test of a predicate.
+fn only_test(table: PredicateTable) -> Option<Test> {
+    let tests = [
+        table.e2e.map(Test::E2e),
+        table.perf_count.map(Test::PerfCount),
+        table.junit.map(Test::Junit),
+        table.sarif.map(Test::Sarif),
+        table.json.map(Test::Json),
+        table.is_file.map(Test::File),
+        table.command.map(Test::Command),
+        table.attestation.map(Test::Attestation),
+        table.backup.map(Test::Backup),
+        table.rollback.map(Test::Rollback),
+        table.contract.map(Test::Contract),
+        table.sbom.map(Test::Sbom),
+        table.advisories.map(Test::Advisories),
+        table.http.map(Test::Http),
+        table.tls.map(Test::Tls),
+        table.prometheus.map(Test::Prometheus),
+        table.alerting.map(Test::Alerting),
+    ];
+    let mut tests = tests.into_iter().flatten();
+    tests.next().filter(|_| tests.next().is_none())
 }

@@ -10,8 +10,25 @@ use super::Priority;
 use crate::{
     moment::Age,
     predicate::{
-        attestation::Attested, command::Expected, e2e::E2e, file::File, json::Condition,
-        junit::Junit, perf::PerfCount, sarif::Sarif,
+        alerting::AlertingExpected,
+        attestation::Attested,
+        backup::Backup,
+        command::Expected,
+        contract::Contract,
+        cyclonedx::{Advisories, Sbom},
+        e2e::E2e,
+        file::File,
+        http::HttpExpected,
+        json::Condition,
+        junit::Junit,
+        perf::PerfCount,
+        prometheus::Threshold,
+        rollback::Rollback,
+        sarif::Sarif,
+        tls::TlsExpected,
+    },
+    service::{
+        alerting::AlertingAsked, http::HttpAsked, prometheus::PrometheusAsked, tls::TlsAsked,
     },
 };
 
@@ -37,8 +54,8 @@ pub(crate) struct ChecklistFile {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, SubjectTable>")]
     pub(super) subject: BTreeMap<String, Spanned<SubjectTable>>,
-    /// Where evidence comes from, by name; exactly one of `file`, `run` and
-    /// `command` each.
+    /// Where evidence comes from, by name; exactly one of `file`, `run`,
+    /// `command`, `http`, `tls`, `prometheus` and `alerting` each.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, EvidenceTable>")]
     pub(super) evidence: BTreeMap<String, Spanned<EvidenceTable>>,
@@ -82,7 +99,17 @@ pub(super) struct EvidenceTable {
     pub(super) output: Option<String>,
     /// A command; how it ends and what it prints is the evidence.
     pub(super) command: Option<Vec<String>>,
-    /// How long a command may take; 10 minutes when it is not said.
+    /// Requests to a running service; the answers are the evidence.
+    pub(super) http: Option<HttpAsked>,
+    /// An address with TLS; what it shows and speaks is the evidence.
+    pub(super) tls: Option<TlsAsked>,
+    /// A query of Prometheus; its samples are the evidence.
+    pub(super) prometheus: Option<PrometheusAsked>,
+    /// A Prometheus and its Alertmanager; their rules and alerts are the
+    /// evidence.
+    pub(super) alerting: Option<AlertingAsked>,
+    /// How long a command may take, 10 minutes when it is not said; or each
+    /// question to a service, 10 seconds when it is not said.
     pub(super) timeout: Option<Age>,
     /// How much a command may print; 64 MiB for `run`, 64 KiB for `command`
     /// when it is not said.
@@ -146,4 +173,22 @@ pub(super) struct PredicateTable {
     pub(super) command: Option<Expected>,
     /// A signed statement.
     pub(super) attestation: Option<Attested>,
+    /// Backups and restores.
+    pub(super) backup: Option<Backup>,
+    /// A release that was taken back.
+    pub(super) rollback: Option<Rollback>,
+    /// An interface against the one before, by a differ's exit code.
+    pub(super) contract: Option<Contract>,
+    /// What a build is made of, in CycloneDX.
+    pub(super) sbom: Option<Sbom>,
+    /// What is known against it, in CycloneDX.
+    pub(super) advisories: Option<Advisories>,
+    /// Answers of a running service.
+    pub(super) http: Option<Vec<HttpExpected>>,
+    /// Certificates and versions of TLS.
+    pub(super) tls: Option<TlsExpected>,
+    /// Metrics.
+    pub(super) prometheus: Option<Threshold>,
+    /// Alert rules and alerts.
+    pub(super) alerting: Option<AlertingExpected>,
 }

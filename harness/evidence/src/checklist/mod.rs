@@ -3,10 +3,14 @@
 //! | module | holds |
 //! | --- | --- |
 //! | `file` | the format that people write, with its JSON Schema |
-//! | `check` | what the format cannot say: names that exist, tests that fit |
+//! | `check` | what the format cannot say: names that exist, tests that can fail |
+//! | `origin` | where evidence comes from |
+//! | `fit` | whether a test fits its evidence |
 
 mod check;
 mod file;
+mod fit;
+mod origin;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +19,7 @@ use std::{collections::BTreeMap, fmt};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Digest, moment::Age, predicate::Predicate, written::Mistake};
+use crate::{digest::Digest, moment::Age, predicate::Predicate, service::Asked, written::Mistake};
 
 pub use file::VERSION;
 
@@ -85,6 +89,13 @@ pub enum Source {
     },
     /// How a command ends and what it prints.
     Record(Command),
+    /// What a running service answers.
+    Service {
+        /// What is asked.
+        asked: Asked,
+        /// How long each question may take.
+        timeout: Age,
+    },
 }
 
 /// A command and what it may take.
@@ -155,7 +166,15 @@ impl Checklist {
     pub(crate) fn command(&self, evidence: &str) -> Option<&[String]> {
         match self.evidence.get(evidence)? {
             Source::Record(command) => Some(&command.argv),
-            Source::File { .. } | Source::Run { .. } => None,
+            Source::File { .. } | Source::Run { .. } | Source::Service { .. } => None,
+        }
+    }
+
+    /// What is asked of a service for a piece of evidence.
+    pub(crate) fn asked(&self, evidence: &str) -> Option<&Asked> {
+        match self.evidence.get(evidence)? {
+            Source::Service { asked, .. } => Some(asked),
+            Source::File { .. } | Source::Run { .. } | Source::Record(_) => None,
         }
     }
 }

@@ -4,9 +4,11 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`run`] | running a command within time and size |
+//! | `service` | asking running services |
 //! | `subject` | which build, commit, policy … this is |
 
 pub mod run;
+mod service;
 mod subject;
 
 use std::{
@@ -194,6 +196,7 @@ fn what_is_done(source: &Source) -> String {
         Source::Run { command, .. } | Source::Record(command) => {
             format!("running {}", command.argv.join(" "))
         }
+        Source::Service { asked, .. } => asked.summary(),
     }
 }
 
@@ -239,6 +242,10 @@ fn piece(source: &Source, folder: &Path, subjects: &BTreeMap<String, Identity>) 
             let ran = run::run(command, folder);
             let made = ran.record.started;
             let bytes = canonical::write(&ran.record).map_err(|error| error.to_string())?;
+            Ok((bytes, made, subjects.clone()))
+        }
+        Source::Service { asked, timeout } => {
+            let (bytes, made) = service::ask(asked, folder, *timeout)?;
             Ok((bytes, made, subjects.clone()))
         }
     }

@@ -47,6 +47,8 @@ pub(super) fn judge(
         trust,
         subjects: &manifest.subjects,
         command: checklist.command(&predicate.evidence),
+        asked: checklist.asked(&predicate.evidence),
+        now,
     };
     let reading = predicate.test.read(bytes, context);
     let (stated, shown) = match reading {

@@ -70,29 +70,17 @@ pub struct Output {
 
 impl Expected {
     pub(super) fn read(&self, bytes: &[u8], command: Option<&[String]>) -> Result<Reading, Cause> {
-        let record: CommandRecord = serde_json::from_slice(bytes).map_err(Cause::unparsable)?;
-        if record.schema_version != SCHEMA_VERSION {
-            let found = record.schema_version;
-            return Err(Cause::unparsable(format!(
-                "schema_version {found}; expected {SCHEMA_VERSION}"
-            )));
-        }
+        let record = CommandRecord::read(bytes, command)?;
         let stated = Stated {
             at: Some(record.started),
             ..Stated::default()
         };
         let mut causes = Vec::new();
-        if command != Some(&record.argv) {
-            let found = record.argv.join(" ");
-            causes.push(Cause::failed(format!(
-                "the record is of another command: {found}"
-            )));
-        }
         match &record.end {
             End::Exited(code) if *code == self.exit => self.output(&record, &mut causes),
             End::Exited(code) => {
                 let expected = self.exit;
-                let said = last_line(&record);
+                let said = record.last_line();
                 let why = format!("it exited with {code}, not {expected}{said}");
                 causes.push(Cause::failed(why));
             }
@@ -134,13 +122,31 @@ impl Expected {
     }
 }
 
-/// What it complained about last.
-fn last_line(record: &CommandRecord) -> String {
-    let lines = record.stderr.text.lines().chain(record.stdout.text.lines());
-    let mut said = lines.filter(|line| !line.trim().is_empty());
-    let mut of_stderr = record.stderr.text.lines().rev();
-    of_stderr
-        .find(|line| !line.trim().is_empty())
-        .or_else(|| said.next())
-        .map_or(String::new(), |line| format!(": {}", line.trim()))
+impl CommandRecord {
+    /// Read the record of the checklist's command.
+    pub(super) fn read(bytes: &[u8], command: Option<&[String]>) -> Result<Self, Cause> {
+        let record: Self = serde_json::from_slice(bytes).map_err(Cause::unparsable)?;
+        if record.schema_version != SCHEMA_VERSION {
+            let found = record.schema_version;
+            return Err(Cause::unparsable(format!(
+                "schema_version {found}; expected {SCHEMA_VERSION}"
+            )));
+        }
+        if command != Some(&record.argv) {
+            let found = record.argv.join(" ");
+            return Err(Cause::failed(format!(
+                "the record is of another command: {found}"
+            )));
+        }
+        Ok(record)
+    }
+
+    /// What it complained about last, after a colon.
+    pub(super) fn last_line(&self) -> String {
+        let of_stderr = self.stderr.text.lines().rev();
+        let lines = of_stderr.chain(self.stdout.text.lines());
+        let mut said = lines.filter(|line| !line.trim().is_empty());
+        said.next()
+            .map_or(String::new(), |line| format!(": {}", line.trim()))
+    }
 }

@@ -10,15 +10,31 @@
 //! | [`file`] | a file that must be exactly this one |
 //! | [`command`] | a command that the collector ran |
 //! | [`attestation`] | a statement that somebody in a role signed |
+//! | [`backup`] | backups and restores |
+//! | [`rollback`] | a drill in which a release was taken back |
+//! | [`contract`] | whether an interface is compatible, by a differ |
+//! | [`cyclonedx`] | what a build is made of, and what is known against it |
+//! | [`http`] | answers of a running service |
+//! | [`tls`] | its certificates and versions of TLS |
+//! | [`prometheus`] | its metrics, now or over a window |
+//! | [`alerting`] | its alert rules, and whom its alerts reach |
 
+pub mod alerting;
 pub mod attestation;
+pub mod backup;
 pub mod command;
+pub mod contract;
+pub mod cyclonedx;
 pub mod e2e;
 pub mod file;
+pub mod http;
 pub mod json;
 pub mod junit;
 pub mod perf;
+pub mod prometheus;
+pub mod rollback;
 pub mod sarif;
+pub mod tls;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +44,7 @@ use crate::{
     cause::Cause,
     digest::Identity,
     moment::{Age, Moment},
+    service::Asked,
     trust::Trust,
 };
 
@@ -63,6 +80,24 @@ pub enum Test {
     Command(command::Expected),
     /// A signed statement.
     Attestation(attestation::Attested),
+    /// Backups and restores.
+    Backup(backup::Backup),
+    /// A release that was taken back.
+    Rollback(rollback::Rollback),
+    /// An interface against the one before.
+    Contract(contract::Contract),
+    /// What a build is made of.
+    Sbom(cyclonedx::Sbom),
+    /// What is known against it.
+    Advisories(cyclonedx::Advisories),
+    /// Answers of a running service.
+    Http(Vec<http::HttpExpected>),
+    /// Certificates and versions of TLS.
+    Tls(tls::TlsExpected),
+    /// Metrics.
+    Prometheus(prometheus::Threshold),
+    /// Alert rules and alerts.
+    Alerting(alerting::AlertingExpected),
 }
 
 /// What evidence says of itself, which is believed over the collector.
@@ -96,9 +131,44 @@ pub struct Context<'a> {
     pub subjects: &'a BTreeMap<String, Identity>,
     /// The command that the checklist says to run, if it does.
     pub command: Option<&'a [String]>,
+    /// What the checklist says to ask of a service, if it does.
+    pub asked: Option<&'a Asked>,
+    /// When it is decided.
+    pub now: Moment,
+}
+
+/// What the checklist asks of a service, if it is this kind of question.
+macro_rules! asked {
+    ($context:expr, $kind:ident) => {
+        match $context.asked {
+            Some(Asked::$kind(asked)) => Some(asked),
+            _ => None,
+        }
+    };
 }
 
 impl Test {
+    /// Their names in checklists.
+    pub(crate) const KINDS: [&str; 17] = [
+        "e2e",
+        "perf_count",
+        "junit",
+        "sarif",
+        "json",
+        "is_file",
+        "command",
+        "attestation",
+        "backup",
+        "rollback",
+        "contract",
+        "sbom",
+        "advisories",
+        "http",
+        "tls",
+        "prometheus",
+        "alerting",
+    ];
+
     /// Its name in checklists.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -110,6 +180,15 @@ impl Test {
             Self::File(_) => "file",
             Self::Command(_) => "command",
             Self::Attestation(_) => "attestation",
+            Self::Backup(_) => "backup",
+            Self::Rollback(_) => "rollback",
+            Self::Contract(_) => "contract",
+            Self::Sbom(_) => "sbom",
+            Self::Advisories(_) => "advisories",
+            Self::Http(_) => "http",
+            Self::Tls(_) => "tls",
+            Self::Prometheus(_) => "prometheus",
+            Self::Alerting(_) => "alerting",
         }
     }
 
@@ -124,7 +203,21 @@ impl Test {
             }
             Self::Json(conditions) => conditions.iter().find_map(json::Condition::problem),
             Self::File(test) => test.problem(),
-            Self::Sarif(_) | Self::Command(_) | Self::Attestation(_) => None,
+            Self::Http(expected) if expected.is_empty() => {
+                Some("no request is judged, so it would always pass: name one".into())
+            }
+            Self::Http(expected) => expected.iter().find_map(http::HttpExpected::problem),
+            Self::Prometheus(test) => test.problem(),
+            Self::Alerting(test) => test.problem(),
+            Self::Backup(test) => test.problem(),
+            Self::Contract(test) => test.problem(),
+            Self::Sbom(test) => test.problem(),
+            Self::Sarif(_)
+            | Self::Command(_)
+            | Self::Attestation(_)
+            | Self::Tls(_)
+            | Self::Rollback(_)
+            | Self::Advisories(_) => None,
         }
     }
 
@@ -140,6 +233,15 @@ impl Test {
             Self::File(test) => Ok(test.read(bytes, context.subjects)),
             Self::Command(test) => test.read(bytes, context.command),
             Self::Attestation(test) => test.read(bytes, context.trust),
+            Self::Backup(test) => test.read(bytes, context.now),
+            Self::Rollback(test) => test.read(bytes),
+            Self::Contract(test) => test.read(bytes, context.command),
+            Self::Sbom(test) => test.read(bytes),
+            Self::Advisories(test) => test.read(bytes),
+            Self::Http(expected) => http::read(expected, bytes, asked!(context, Http)),
+            Self::Tls(test) => test.read(bytes, asked!(context, Tls), context.now),
+            Self::Prometheus(test) => test.read(bytes, asked!(context, Prometheus)),
+            Self::Alerting(test) => test.read(bytes, asked!(context, Alerting)),
         }
     }
 }
