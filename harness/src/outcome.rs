@@ -203,7 +203,7 @@ impl SkipReason {
         match self {
             Self::MissingCapability(_) => "missing-capability",
             Self::CapabilityPresent(_) => "capability-present",
-            Self::AgentCannot(_) => "agent-cannot",
+            Self::AgentCannot(_) => "not-expressible",
         }
     }
 }
@@ -215,7 +215,7 @@ impl fmt::Display for SkipReason {
             Self::CapabilityPresent(what) => {
                 write!(f, "about the absence of {what}, which the kernel has")
             }
-            Self::AgentCannot(what) => write!(f, "the agent has no {what}"),
+            Self::AgentCannot(what) => write!(f, "not expressible: the agent has no {what}"),
         }
     }
 }

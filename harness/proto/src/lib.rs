@@ -5,6 +5,7 @@
 //! | [`probe`] | one action whose verdict is asked for, and the verdict |
 //! | [`action`] | what the guest can be told to do |
 //! | [`observation`] | what it saw |
+//! | [`hosted`] | an agent that does not speak these lines itself |
 //! | [`storm`] | opening without pause while the agent is busy |
 //! | [`message`] | the messages of both directions |
 //! | [`count`] | what the counting bench asks for, and what came of it |
@@ -15,6 +16,7 @@
 
 pub mod action;
 pub mod count;
+pub mod hosted;
 pub mod message;
 pub mod observation;
 pub mod probe;

@@ -122,9 +122,7 @@ pub fn program(adapter: &dyn Adapter, request: &Request) -> CountProgram {
     let null_hooks = builder.null_lsm();
     builder.count(Subject::None);
     CountProgram {
-        program: Program {
-            actions: builder.actions,
-        },
+        program: Program::of(builder.actions),
         counts: builder.counts,
         agent_hooks,
         null_hooks,
@@ -172,9 +170,7 @@ pub fn comparison(
     }
     builder.count(Subject::None);
     CompareProgram {
-        program: Program {
-            actions: builder.actions,
-        },
+        program: Program::of(builder.actions),
         counts: builder.counts,
     }
 }

@@ -153,6 +153,10 @@ pub struct CellReport {
     pub restore_seconds: Option<f64>,
     /// Whether its agent had to get ready.
     pub starts_agent: bool,
+    /// What of its scenario was not looked at, because the agent has no such
+    /// thing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// The command that runs it again.
     pub rerun: String,
 }
@@ -343,6 +347,7 @@ impl CellReport {
             seconds: result.took.map(|took| took.as_secs_f64()),
             restore_seconds: result.restored_in.map(|took| took.as_secs_f64()),
             starts_agent: result.starts_agent,
+            left_out: result.left_out.clone(),
             rerun,
         }
     }

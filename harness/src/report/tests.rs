@@ -32,6 +32,7 @@ fn result(boot_mode: BootMode, scenario: &str, outcome: Outcome, ms: Option<u64>
         took: ms.map(Duration::from_millis),
         restored_in: ms.map(|_| Duration::from_millis(200)),
         starts_agent: true,
+        left_out: Vec::new(),
     }
 }
 

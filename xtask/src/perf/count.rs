@@ -68,6 +68,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let initramfs = folder.join("guest.cpio");
     let agent = AegisBpf.executable().unwrap_or_default().to_owned();
     let files = GuestFiles {
+        plain: Vec::new(),
         disk: None,
         runner: artifacts.guest_runner,
         probe: artifacts.probe,

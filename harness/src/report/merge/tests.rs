@@ -52,6 +52,7 @@ fn result(planned: &PlannedCell, took: u64) -> CellResult {
         took: ran.then(|| Duration::from_millis(took)),
         restored_in: ran.then(|| Duration::from_millis(took / 7)),
         starts_agent: ran,
+        left_out: Vec::new(),
     }
 }
 
