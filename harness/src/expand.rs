@@ -199,7 +199,7 @@ impl<'a> Expansion<'a> {
                 ..
             } => self.push(
                 Action::Probe(teeth::task(probe, run_as)),
-                Expectation::Verdict(self.denied_by_agent(expect)),
+                self.denied_by_agent(expect),
             ),
             Step::Storm { storm } => self.storm(storm)?,
             Step::Hold { .. } => {
@@ -246,10 +246,11 @@ impl<'a> Expansion<'a> {
     }
 
     /// What an agent denies has the errno of its own.
-    fn denied_by_agent(&self, expect: &Expect) -> Expect {
-        match expect {
-            Expect::Denied(Errno::EPERM) => Expect::Denied(self.adapter.errno()),
-            other => other.clone(),
+    fn denied_by_agent(&self, expect: &Expect) -> Expectation {
+        match (expect, self.adapter.errnos()) {
+            (Expect::Denied(Errno::EPERM), [errno]) => Expectation::Verdict(Expect::Denied(*errno)),
+            (Expect::Denied(Errno::EPERM), errnos) => Expectation::DeniedWith(errnos.to_vec()),
+            (other, _) => Expectation::Verdict(other.clone()),
         }
     }
 
@@ -466,8 +467,13 @@ impl<'a> Expansion<'a> {
             self.leave_out(Ability::Events, Vec::new());
             return Ok(());
         };
+        // What is wider cannot be bounded by what was said of the narrower.
+        let at_most = at_most.filter(|_| untold.is_empty());
         if !untold.is_empty() {
             self.leave_out(Ability::Events, untold);
+        }
+        if at_least == 0 && at_most.is_none() {
+            return Ok(());
         }
         self.push(
             Action::AwaitLines {

@@ -104,6 +104,8 @@ pub enum Expectation {
     Done(Blame),
     /// The kernel's verdict.
     Verdict(Expect),
+    /// The kernel refuses with one of these errnos.
+    DeniedWith(Vec<Errno>),
     /// The agent is ready.
     Ready {
         /// The exit status that tells of the verifier.

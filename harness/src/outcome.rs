@@ -198,12 +198,15 @@ impl Outcome {
 }
 
 impl SkipReason {
+    /// The code of [`Self::AgentCannot`].
+    pub const NOT_EXPRESSIBLE: &'static str = "not-expressible";
+
     /// The kind of reason in reports.
     pub const fn code(self) -> &'static str {
         match self {
             Self::MissingCapability(_) => "missing-capability",
             Self::CapabilityPresent(_) => "capability-present",
-            Self::AgentCannot(_) => "not-expressible",
+            Self::AgentCannot(_) => Self::NOT_EXPRESSIBLE,
         }
     }
 }

@@ -9,13 +9,14 @@
 //! to standard output as well. Everything that is waited for comes through one
 //! channel, so there is one place where anything is decided.
 
-use std::fs;
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Read, Seek as _, SeekFrom, Write as _};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
-use harness_proto::hosted::{Daemon, Hosted, Reloading};
+use harness_proto::hosted::{Daemon, Hosted, LineSource, Reloading};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGTERM};
@@ -50,8 +51,10 @@ pub enum HostError {
     },
 }
 
+const KERNEL_LOG: &str = "/dev/kmsg";
+
 enum Happening {
-    Line(String),
+    Line(LineSource, String),
     Ended(ExitStatus),
     Signal(i32),
 }
@@ -72,6 +75,9 @@ pub fn run(hosted: &Hosted) -> Result<(), HostError> {
         happenings,
         daemon: None,
     };
+    if hosted.events.as_ref().map(|events| events.from) == Some(LineSource::Kernel) {
+        follow_kernel(&host.told)?;
+    }
     host.start()?;
     say(&json!({"type": "ready"}));
     host.go_on()
@@ -107,9 +113,9 @@ impl Host<'_> {
     fn await_ready(&mut self, daemon: &Daemon) -> Result<(), HostError> {
         loop {
             match self.next() {
-                Happening::Line(line) => {
-                    self.tell(&line);
-                    if line.contains(&daemon.ready) {
+                Happening::Line(source, line) => {
+                    self.tell(source, &line);
+                    if source == LineSource::Daemon && line.contains(&daemon.ready) {
                         return Ok(());
                     }
                 }
@@ -126,7 +132,7 @@ impl Host<'_> {
     fn go_on(&mut self) -> Result<(), HostError> {
         loop {
             match self.next() {
-                Happening::Line(line) => self.tell(&line),
+                Happening::Line(source, line) => self.tell(source, &line),
                 Happening::Ended(status) => return Err(self.ended(status)),
                 Happening::Signal(SIGTERM) => return self.stop(),
                 Happening::Signal(_) => say(&match self.reload() {
@@ -145,10 +151,15 @@ impl Host<'_> {
         next.expect("this host has a sender itself")
     }
 
-    fn tell(&self, line: &str) {
-        let _ = writeln!(io::stderr(), "{line}");
+    fn tell(&self, source: LineSource, line: &str) {
         let events = self.hosted.events.as_ref();
-        if let Some(event) = events.and_then(|events| events.event(line)) {
+        let events = events.filter(|events| events.from == source);
+        let event = events.and_then(|events| events.event(line));
+        // The kernel says much that is not of this agent.
+        if event.is_some() || source == LineSource::Daemon {
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+        if let Some(event) = event {
             say(&event);
         }
     }
@@ -169,7 +180,7 @@ impl Host<'_> {
             kill_process(pid, signal).attempt(|| format!("end {}", daemon.argv.join(" ")))?;
             loop {
                 match self.next() {
-                    Happening::Line(line) => self.tell(&line),
+                    Happening::Line(source, line) => self.tell(source, &line),
                     Happening::Ended(_) => break,
                     Happening::Signal(_) => {}
                 }
@@ -233,7 +244,7 @@ fn start_daemon(argv: &[String], told: &Sender<Happening>) -> Result<Pid, HostEr
         thread::spawn(move || {
             for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
                 let line = String::from_utf8_lossy(&line).into_owned();
-                let _ = told.send(Happening::Line(line));
+                let _ = told.send(Happening::Line(LineSource::Daemon, line));
             }
         })
     })
@@ -248,6 +259,35 @@ fn start_daemon(argv: &[String], told: &Sender<Happening>) -> Result<Pid, HostEr
         }
     });
     Ok(pid)
+}
+
+/// What the kernel logs from now on.
+fn follow_kernel(told: &Sender<Happening>) -> Result<(), HostError> {
+    let attempt = || format!("follow {KERNEL_LOG}");
+    let mut log = File::open(KERNEL_LOG).attempt(attempt)?;
+    log.seek(SeekFrom::End(0)).attempt(attempt)?;
+    let told = told.clone();
+    thread::spawn(move || {
+        // One read, one record.
+        let mut record = [0; 8192];
+        loop {
+            match log.read(&mut record) {
+                Ok(length) => {
+                    let line = String::from_utf8_lossy(&record[..length]).into_owned();
+                    if told
+                        .send(Happening::Line(LineSource::Kernel, line))
+                        .is_err()
+                    {
+                        return;
+                    }
+                }
+                // Records were overwritten before they were read.
+                Err(error) if error.raw_os_error() == Some(Errno::PIPE.raw_os_error()) => {}
+                Err(_) => return,
+            }
+        }
+    });
+    Ok(())
 }
 
 fn command(argv: &[String]) -> Command {

@@ -33,7 +33,7 @@ pub struct Hosted {
     /// Run when the agent is to stop, once the daemon has ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<Vec<String>>,
-    /// Which lines of the daemon are events.
+    /// Which lines are events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<EventLines>,
 }
@@ -60,10 +60,24 @@ pub enum Reloading {
     Restart,
 }
 
-/// What makes a line of the daemon's output an event.
+/// Where lines come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineSource {
+    /// The daemon's standard output and standard error.
+    #[default]
+    Daemon,
+    /// The kernel's log.
+    Kernel,
+}
+
+/// What makes a line an event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct EventLines {
+    /// Where the line is.
+    #[serde(default)]
+    pub from: LineSource,
     /// All of these are in it.
     pub contains: Vec<String>,
     /// What each such event holds.

@@ -35,9 +35,9 @@ pub trait Adapter: Send + Sync {
     fn role(&self) -> Role {
         Role::Judged
     }
-    /// The errno of what it denies.
-    fn errno(&self) -> Errno {
-        Errno::EPERM
+    /// What it denies has one of these.
+    fn errnos(&self) -> &[Errno] {
+        &[Errno::EPERM]
     }
     /// What its events can be held against of what a scenario asks of them, and
     /// the names of the fields that cannot; nothing if it has no such events.

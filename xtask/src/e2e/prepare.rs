@@ -146,11 +146,15 @@ impl Prepared {
             _ => None,
         };
         let own = format!("guest-{}.cpio", group.kernel);
-        let initramfs = initramfs::with_archives(
-            initramfs.to_owned(),
-            image.modules.as_deref().into_iter().chain(root.as_deref()),
-            &initramfs.with_file_name(own),
-        );
+        let to = initramfs.with_file_name(own);
+        let modules = image.modules.as_deref().into_iter();
+        // What comes later replaces what a package has in the same place.
+        let initramfs = match root {
+            None => initramfs::with_archives(initramfs.to_owned(), modules, &to),
+            Some(root) => {
+                initramfs::with_archives(root, [initramfs].into_iter().chain(modules), &to)
+            }
+        };
         Ok(BootFiles {
             image: image.kernel,
             initramfs: initramfs.map_err(|error| error.to_string())?,

@@ -15,7 +15,7 @@ use toml::Spanned;
 use super::{
     Declared,
     lock::{LOCK, Lock},
-    schema::{AdapterFile, Kind},
+    schema::{AdapterFile, Events, From, Kind},
     template::Template,
 };
 use crate::adapter::Rules;
@@ -231,12 +231,14 @@ impl Fields<'_> {
             let problem = "starts nothing: give it a daemon or commands";
             return Err(self.error(&file.name, "run", problem));
         }
-        if file.events.is_some() && runs.daemon.is_none() {
+        let of_daemon = |events: &Events| events.from == From::Daemon;
+        if file.events.as_ref().is_some_and(of_daemon) && runs.daemon.is_none() {
             let problem = "are lines of a daemon, and there is none";
             return Err(self.error(&file.name, "events", problem));
         }
         let enforces = file.can.modes.contains(&scenarios::Mode::Enforce);
-        if enforces && file.denial.is_none() {
+        let denial = file.denial.as_ref();
+        if enforces && denial.is_none_or(|denial| denial.errno.is_empty()) {
             let problem = "is missing: say with which errno it denies";
             return Err(self.error(&file.name, "denial", problem));
         }

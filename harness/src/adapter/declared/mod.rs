@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use harness_proto::{
     Exit,
-    hosted::{self, AGENT_HOST_PATH, EventLines, Hosted, Reloading},
+    hosted::{self, AGENT_HOST_PATH, EventLines, Hosted, LineSource, Reloading},
 };
 use kernel_matrix::Digest;
 use scenarios::{
@@ -194,6 +194,10 @@ impl Declared {
             }),
             stop: run.stop.clone(),
             events: self.file.events.as_ref().map(|events| EventLines {
+                from: match events.from {
+                    schema::From::Daemon => LineSource::Daemon,
+                    schema::From::Kernel => LineSource::Kernel,
+                },
                 contains: events.contains.clone(),
                 says: events.says.clone(),
                 fields: events.fields.clone(),
@@ -220,8 +224,9 @@ impl Adapter for Declared {
         }
     }
 
-    fn errno(&self) -> Errno {
-        self.file.denial.map_or(Errno::EPERM, |denial| denial.errno)
+    fn errnos(&self) -> &[Errno] {
+        let denial = self.file.denial.as_ref();
+        denial.map_or(&[], |denial| &denial.errno)
     }
 
     fn tells(&self, matches: &Value) -> Option<(Value, Vec<String>)> {

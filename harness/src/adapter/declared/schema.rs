@@ -172,17 +172,20 @@ pub enum Reload {
 }
 
 /// How an agent denies.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Denial {
-    /// The errno that a denied operation gets.
-    pub errno: Errno,
+    /// The errno that a denied operation gets: any of these.
+    pub errno: Vec<Errno>,
 }
 
-/// Which lines of the daemon's output are events.
+/// Which lines are events.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Events {
+    /// Where the lines are.
+    #[serde(default)]
+    pub from: From,
     /// All of these are in the line.
     pub contains: Vec<String>,
     /// Fields that each such event has, in the words of the reference agent.
@@ -192,6 +195,17 @@ pub struct Events {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, CutText>")]
     pub fields: BTreeMap<String, Cut>,
+}
+
+/// Where an agent's lines are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum From {
+    /// What the daemon says, on either output.
+    #[default]
+    Daemon,
+    /// The kernel's log.
+    Kernel,
 }
 
 /// See [`Cut`].
