@@ -3,9 +3,11 @@
 use std::{collections::BTreeSet, fmt};
 
 use scenarios::{
-    FileOperation, KernelOperation, NetworkOperation, Rule, Scenario, Step, Target,
+    FileOperation, KernelOperation, Mode, NetworkOperation, Rule, Scenario, Step, Target,
     rule::{Action, FileObject, Held, Programs, Subject},
+    schema::{LinksExpect, PauseSignal, ReloadExpect, SignalName, StartExpect},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Something that not every agent can express or do.
@@ -43,10 +45,32 @@ pub enum Ability {
     Apply,
     /// Test itself while it runs.
     RepeatCanary,
+    /// Be run so that it denies.
+    Enforce,
+    /// Be run so that it only reports.
+    AuditMode,
+    /// Give up what it cannot enforce.
+    Degrade,
+    /// Refuse a policy or to start, and say why as the scenario knows it.
+    Refuse,
+    /// Read a policy in the reference agent's language.
+    ReferencePolicy,
+    /// End at once, as one process.
+    KillProcess,
+    /// Be stopped and go on, as one process.
+    PauseProcess,
+    /// Deny by BPF links, which the scenario looks at.
+    BpfLinks,
+    /// Report what it has decided.
+    Events,
+    /// Say of itself how it is.
+    Health,
 }
 
 /// How the objects of a rule are named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectKind {
     /// A path.
@@ -62,7 +86,9 @@ pub enum ObjectKind {
 }
 
 /// What subjects are told apart by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum SubjectKind {
     /// The program.
@@ -81,23 +107,64 @@ pub fn abilities(scenario: &Scenario) -> BTreeSet<Ability> {
     if !scenario.never_deny.is_empty() {
         all.insert(Ability::NeverDeny);
     }
-    let accounts = |step: &Step| matches!(step, Step::Accounting { .. });
-    if scenario.steps.iter().any(accounts) {
-        all.insert(Ability::Account);
-    }
-    let storms = |step: &Step| matches!(step, Step::Storm { .. });
-    if scenario.steps.iter().any(storms) {
-        all.insert(Ability::Generations);
-    }
-    all.extend(scenario.steps.iter().filter_map(|step| match step {
-        Step::Apply { .. } => Some(Ability::Apply),
-        Step::Start {
-            canary_every: Some(_),
-            ..
-        } => Some(Ability::RepeatCanary),
-        _ => None,
-    }));
+    all.extend(scenario.steps.iter().flat_map(of_step));
     all
+}
+
+/// What a step asks of an agent.
+pub fn of_step(step: &Step) -> Vec<Ability> {
+    match step {
+        Step::Start {
+            mode,
+            degrade,
+            raw_policy,
+            canary_every,
+            expect,
+            ..
+        } => {
+            let mode = match mode {
+                Mode::Enforce => Ability::Enforce,
+                Mode::Audit => Ability::AuditMode,
+            };
+            let asks = [
+                (true, mode),
+                (!degrade.is_empty(), Ability::Degrade),
+                (raw_policy.is_some(), Ability::ReferencePolicy),
+                (canary_every.is_some(), Ability::RepeatCanary),
+                (*expect != StartExpect::Ready, Ability::Refuse),
+            ];
+            given(&asks)
+        }
+        Step::Reload {
+            raw_policy, expect, ..
+        } => given(&[
+            (raw_policy.is_some(), Ability::ReferencePolicy),
+            (*expect != ReloadExpect::Applied, Ability::Refuse),
+        ]),
+        Step::Apply { .. } => vec![Ability::Apply],
+        Step::Storm { .. } => vec![Ability::Generations],
+        Step::Kill { signal } => given(&[(*signal == SignalName::SIGKILL, Ability::KillProcess)]),
+        Step::Signal {
+            signal: PauseSignal::SIGSTOP | PauseSignal::SIGCONT,
+        } => vec![Ability::PauseProcess],
+        Step::Accounting { .. } => vec![Ability::Account],
+        Step::Ends { .. } => vec![Ability::Refuse],
+        Step::Fault { fault, .. } => given(&[(fault.is_of_process(), Ability::PauseProcess)]),
+        Step::Detach { exit, .. } => given(&[(*exit != 0, Ability::Refuse)]),
+        Step::Event { .. } | Step::NoEvent { .. } => vec![Ability::Events],
+        Step::Health { .. } | Step::Unchanged { .. } => vec![Ability::Health],
+        Step::Links { expect } => given(&[(*expect != LinksExpect::None, Ability::BpfLinks)]),
+        Step::Probe { .. }
+        | Step::Hold { .. }
+        | Step::Make { .. }
+        | Step::Lift { .. }
+        | Step::Suspend { .. } => Vec::new(),
+    }
+}
+
+fn given(asks: &[(bool, Ability)]) -> Vec<Ability> {
+    let asked = asks.iter().filter(|(asked, _)| *asked);
+    asked.map(|(_, ability)| *ability).collect()
 }
 
 fn of_rule(rule: &Rule) -> Vec<Ability> {
@@ -193,6 +260,16 @@ impl fmt::Display for Ability {
             Self::Generations => write!(f, "events that tell policies apart"),
             Self::Apply => write!(f, "command that applies a policy"),
             Self::RepeatCanary => write!(f, "tests of itself while it runs"),
+            Self::Enforce => write!(f, "mode in which it denies"),
+            Self::AuditMode => write!(f, "mode in which it only reports"),
+            Self::Degrade => write!(f, "domains that it can give up"),
+            Self::Refuse => write!(f, "refusals that the scenario knows"),
+            Self::ReferencePolicy => write!(f, "policies in the reference agent's language"),
+            Self::KillProcess => write!(f, "single process that can be killed"),
+            Self::PauseProcess => write!(f, "single process that can be stopped"),
+            Self::BpfLinks => write!(f, "BPF links"),
+            Self::Events => write!(f, "events"),
+            Self::Health => write!(f, "account of its health"),
         }
     }
 }

@@ -215,6 +215,21 @@ pub fn check_facts(facts: &Facts, expected: &BTreeSet<Capability>) -> Result<(),
     Ok(())
 }
 
+/// Whether the LSMs are active that an agent needs, which no matrix speaks of.
+pub fn check_lsms(facts: &Facts, wanted: &[String]) -> Result<(), Outcome> {
+    match wanted.iter().find(|lsm| !facts.lsm.contains(lsm)) {
+        None => Ok(()),
+        Some(lsm) => Err(Outcome::failed(
+            crate::outcome::FailCode::CapabilityMismatch,
+            format!(
+                "the agent needs the LSM {lsm}, which this kernel does not have (release {}, lsm={})",
+                facts.release,
+                facts.lsm.join(",")
+            ),
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{BootFailure, boot, check_facts};

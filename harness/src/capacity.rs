@@ -130,9 +130,7 @@ pub fn program(adapter: &dyn Adapter, amount: Amount, room: Room) -> CapacityPro
     builder.end();
     builder.run(adapter.detach());
     CapacityProgram {
-        program: Program {
-            actions: builder.actions,
-        },
+        program: Program::of(builder.actions),
         refused,
         applied,
         health,

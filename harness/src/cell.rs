@@ -64,6 +64,10 @@ impl Cell {
             let image = quoted(&image.display().to_string());
             let _ = write!(command, " --kernel-image {image}");
         }
+        if let Some(adapter) = &again.adapter {
+            let adapter = quoted(&adapter.display().to_string());
+            let _ = write!(command, " --agent {adapter}");
+        }
         if again.seed != 0 {
             let _ = write!(command, " --seed {}", again.seed);
         }
@@ -101,6 +105,8 @@ impl FromStr for Cell {
 pub struct Again {
     /// A kernel of the user's own.
     pub kernel_image: Option<PathBuf>,
+    /// The folder of an adapter that is not of the project.
+    pub adapter: Option<PathBuf>,
     /// The run's seed.
     pub seed: u64,
 }
@@ -193,6 +199,7 @@ mod tests {
         let check = |image: Option<&str>, seed, expected: &str| {
             let again = Again {
                 kernel_image: image.map(Into::into),
+                adapter: None,
                 seed,
             };
             assert_eq!(cell().repro_command(&again), expected);

@@ -9,7 +9,11 @@
 //! *release*: the agent is stopped and detached, and the kernel holds no BPF
 //! link any more. Cells whose scenario denies nothing have neither control nor
 //! negative; cells that never start the agent have no release.
+//!
+//! What an agent cannot be held against is left out, and listed in the
+//! program; see [`lacking`] for what makes the whole cell not expressible.
 
+mod expressible;
 mod fault;
 mod making;
 mod storm;
@@ -19,18 +23,20 @@ mod without_agent;
 use harness_proto::{Action, Exit};
 use scenarios::{
     Expect, Mode, Scenario, Setup, StartExpect, Step,
-    schema::{Degraded, LinksExpect, Lost, PauseSignal, ReloadExpect, Ring, SignalName},
+    schema::{Degraded, Errno, LinksExpect, Lost, PauseSignal, ReloadExpect, Ring, SignalName},
 };
 use serde_json::Value;
 use thiserror::Error;
 
+pub use expressible::lacking;
 use making::making;
 use teeth::Tooth;
-pub use without_agent::expand_without_agent;
+pub use without_agent::expand_idle;
 
 use crate::{
-    adapter::{Adapter, PolicyFile, Rules},
-    expectation::{Blame, Expectation, Phase, PlannedAction, Program},
+    ability::Ability,
+    adapter::{Adapter, PolicyFile, Role, Rules},
+    expectation::{Blame, Expectation, LeftOut, Phase, PlannedAction, Program},
     outcome::FailCode,
 };
 
@@ -58,6 +64,9 @@ pub struct ExpandError {
 
 /// Expand a scenario for an agent.
 pub fn expand(scenario: &Scenario, adapter: &dyn Adapter) -> Result<Program, ExpandError> {
+    if adapter.role() != Role::Judged {
+        return Ok(expand_idle(scenario, adapter));
+    }
     let mut expansion = Expansion::new(scenario, adapter);
     for setup in &scenario.setup {
         expansion.make(setup);
@@ -83,6 +92,7 @@ pub fn expand(scenario: &Scenario, adapter: &dyn Adapter) -> Result<Program, Exp
     expansion.release();
     Ok(Program {
         actions: expansion.actions,
+        left_out: expansion.left_out,
     })
 }
 
@@ -91,6 +101,7 @@ struct Expansion<'a> {
     scenario: &'a Scenario,
     adapter: &'a dyn Adapter,
     actions: Vec<PlannedAction>,
+    left_out: Vec<LeftOut>,
     phase: Phase,
     source: Option<usize>,
     /// How many processes of the agent there were: each has its own name, so
@@ -116,6 +127,7 @@ impl<'a> Expansion<'a> {
             scenario,
             adapter,
             actions: Vec::new(),
+            left_out: Vec::new(),
             phase: Phase::Setup,
             source: None,
             started: 0,
@@ -194,7 +206,7 @@ impl<'a> Expansion<'a> {
                 ..
             } => self.push(
                 Action::Probe(teeth::task(probe, run_as)),
-                Expectation::Verdict(expect.clone()),
+                self.denied_by_agent(expect),
             ),
             Step::Storm { storm } => self.storm(storm)?,
             Step::Hold { .. } => {
@@ -227,6 +239,9 @@ impl<'a> Expansion<'a> {
                 self.events(matches, *count, at_most)?;
             }
             Step::NoEvent { matches } => self.events(matches, 0, Some(0))?,
+            Step::Health { .. } | Step::Unchanged { .. } if !self.adapter.can(Ability::Health) => {
+                self.leave_out(Ability::Health, Vec::new());
+            }
             Step::Health { exit, matches } => {
                 self.run(self.adapter.health(), *exit, Some(matches.clone()), "");
             }
@@ -242,6 +257,23 @@ impl<'a> Expansion<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What an agent denies has the errno of its own.
+    fn denied_by_agent(&self, expect: &Expect) -> Expectation {
+        match (expect, self.adapter.errnos()) {
+            (Expect::Denied(Errno::EPERM), [errno]) => Expectation::Verdict(Expect::Denied(*errno)),
+            (Expect::Denied(Errno::EPERM), errnos) => Expectation::DeniedWith(errnos.to_vec()),
+            (other, _) => Expectation::Verdict(other.clone()),
+        }
+    }
+
+    fn leave_out(&mut self, lacks: Ability, fields: Vec<String>) {
+        self.left_out.push(LeftOut {
+            step: self.source.unwrap_or_default(),
+            lacks,
+            fields,
+        });
     }
 
     fn run(&mut self, argv: Vec<String>, exit: i32, prints: Option<Value>, says: &str) {
@@ -448,10 +480,22 @@ impl<'a> Expansion<'a> {
             .running
             .clone()
             .ok_or("asks for events, but no agent runs")?;
+        let Some((matches, untold)) = self.adapter.tells(matches) else {
+            self.leave_out(Ability::Events, Vec::new());
+            return Ok(());
+        };
+        // What is wider cannot be bounded by what was said of the narrower.
+        let at_most = at_most.filter(|_| untold.is_empty());
+        if !untold.is_empty() {
+            self.leave_out(Ability::Events, untold);
+        }
+        if at_least == 0 && at_most.is_none() {
+            return Ok(());
+        }
         self.push(
             Action::AwaitLines {
                 name,
-                matches: matches.clone(),
+                matches,
                 count: at_least,
                 since_mark: false,
                 deadline_ms: EVENT_MS,

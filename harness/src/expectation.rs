@@ -1,6 +1,8 @@
 //! What must be observed of one action. It stays on the host: the guest is
 //! told what to do, never what should come of it.
 
+use std::fmt;
+
 use harness_proto::{Action, CellProgram, Exit};
 use scenarios::{
     Expect,
@@ -9,16 +11,51 @@ use scenarios::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{adapter::Ledger, outcome::FailCode};
+use crate::{ability::Ability, adapter::Ledger, outcome::FailCode};
 
 /// A scenario as a program, with what must be observed of each action.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Program {
     /// In order.
     pub actions: Vec<PlannedAction>,
+    /// What of the scenario is not looked at, because the agent has no such
+    /// thing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A step, or a part of one, that an agent cannot be held against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Index of the step.
+    pub step: usize,
+    /// What the agent lacks for it.
+    pub lacks: Ability,
+    /// The fields of an event that are not looked at; all, if none is named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+}
+
+/// As in "without …".
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {}: {}", self.step + 1, self.lacks)?;
+        if !self.fields.is_empty() {
+            write!(f, " ({})", self.fields.join(", "))?;
+        }
+        Ok(())
+    }
 }
 
 impl Program {
+    /// With nothing left out.
+    pub const fn of(actions: Vec<PlannedAction>) -> Self {
+        Self {
+            actions,
+            left_out: Vec::new(),
+        }
+    }
+
     /// About how many seconds it takes on a slow host, for sharing cells out.
     pub fn cost(&self) -> u64 {
         let storms = self.actions.iter().map(|planned| match &planned.action {
@@ -67,6 +104,8 @@ pub enum Expectation {
     Done(Blame),
     /// The kernel's verdict.
     Verdict(Expect),
+    /// The kernel refuses with one of these errnos.
+    DeniedWith(Vec<Errno>),
     /// The agent is ready.
     Ready {
         /// The exit status that tells of the verifier.

@@ -81,6 +81,7 @@ pub(crate) fn spec() -> BootSpec {
         image: "/vmlinux".into(),
         initramfs: "/guest.cpio".into(),
         boot_mode: BootMode::BpfLsm,
+        lsms: Vec::new(),
         folder: "/nowhere".into(),
         disk: None,
     }

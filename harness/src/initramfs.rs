@@ -23,6 +23,8 @@ pub struct GuestFiles {
     pub probe: PathBuf,
     /// Other executables, such as agents, with their places in the guest.
     pub executables: Vec<(String, PathBuf)>,
+    /// Files that are no programs, with their places in the guest.
+    pub plain: Vec<(String, PathBuf)>,
     /// The programs of the cells, by name.
     pub programs: Vec<(String, CellProgram)>,
     /// What the guest's disk in memory holds, if there is to be anything.
@@ -78,9 +80,19 @@ pub fn with_modules(
     modules: Option<&Path>,
     to: &Path,
 ) -> Result<PathBuf, InitramfsError> {
-    let Some(modules) = modules else {
+    with_archives(archive, modules.into_iter(), to)
+}
+
+/// The same with any archives.
+pub fn with_archives<'a>(
+    archive: PathBuf,
+    others: impl Iterator<Item = &'a Path>,
+    to: &Path,
+) -> Result<PathBuf, InitramfsError> {
+    let mut others = others.peekable();
+    if others.peek().is_none() {
         return Ok(archive);
-    };
+    }
     let read = |path: &Path| {
         fs::read(path).map_err(|cause| InitramfsError::Read {
             path: path.to_owned(),
@@ -88,9 +100,11 @@ pub fn with_modules(
         })
     };
     let mut bytes = read(&archive)?;
-    // The kernel looks for the next archive at multiples of four.
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes.append(&mut read(modules)?);
+    for other in others {
+        // The kernel looks for the next archive at multiples of four.
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes.append(&mut read(other)?);
+    }
     atomic::write(to, &bytes).map_err(|cause| InitramfsError::Write {
         path: to.to_owned(),
         cause,
@@ -124,6 +138,11 @@ fn entries(files: &GuestFiles) -> Result<Vec<Entry>, InitramfsError> {
     ];
     for (to, from) in &files.executables {
         found.push(read(from, to)?);
+    }
+    for (to, from) in &files.plain {
+        let mut plain = read(from, to)?;
+        plain.executable = false;
+        found.push(plain);
     }
     if let Some(disk) = &files.disk {
         let mut disk = read(disk, DISK_IMAGE)?;
@@ -207,6 +226,7 @@ mod tests {
             runner: file("runner"),
             probe: file("probe"),
             executables: vec![("/bin/agent".into(), file("agent"))],
+            plain: vec![("/bin/agent.conf".into(), file("conf"))],
             programs: vec![("a.agent".into(), CellProgram { actions: vec![] })],
             disk: Some(file("disk")),
         };
@@ -234,6 +254,7 @@ mod tests {
         100755 init runner
         100755 bin/probe probe
         100755 bin/agent agent
+        100644 bin/agent.conf conf
         100644 disk.img disk
         100644 cells/a.agent.json {"actions":[]}
         "#);
@@ -247,6 +268,7 @@ mod tests {
             runner: missing.clone(),
             probe: missing.clone(),
             executables: vec![],
+            plain: vec![],
             programs: vec![],
             disk: None,
         };

@@ -200,12 +200,15 @@ impl Outcome {
 }
 
 impl SkipReason {
+    /// The code of [`Self::AgentCannot`].
+    pub const NOT_EXPRESSIBLE: &'static str = "not-expressible";
+
     /// The kind of reason in reports.
     pub const fn code(self) -> &'static str {
         match self {
             Self::MissingCapability(_) => "missing-capability",
             Self::CapabilityPresent(_) => "capability-present",
-            Self::AgentCannot(_) => "agent-cannot",
+            Self::AgentCannot(_) => Self::NOT_EXPRESSIBLE,
         }
     }
 }
@@ -217,7 +220,7 @@ impl fmt::Display for SkipReason {
             Self::CapabilityPresent(what) => {
                 write!(f, "about the absence of {what}, which the kernel has")
             }
-            Self::AgentCannot(what) => write!(f, "the agent has no {what}"),
+            Self::AgentCannot(what) => write!(f, "not expressible: the agent has no {what}"),
         }
     }
 }

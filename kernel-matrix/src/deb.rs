@@ -45,6 +45,100 @@ pub fn find_in_files<T>(
     deb: impl Read,
     mut visit: impl FnMut(&str, &mut dyn Read) -> io::Result<Option<T>>,
 ) -> Result<Option<T>, DebError> {
+    in_data(deb, |data| visit_tar(data, &mut visit))
+}
+
+/// Something that a package puts in the file system.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// Without a leading `./` and a trailing `/`.
+    pub path: &'a str,
+    /// Permission bits.
+    pub mode: u32,
+    /// What it is.
+    pub kind: EntryKind<'a>,
+}
+
+/// What a package puts somewhere.
+pub enum EntryKind<'a> {
+    /// A folder.
+    Folder,
+    /// A file; its content can be read once.
+    File(&'a mut dyn Read),
+    /// A symbolic link, to this.
+    Symlink(String),
+    /// Another name of a file that came before, by its path.
+    Hardlink(String),
+}
+
+impl std::fmt::Debug for EntryKind<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder => write!(f, "Folder"),
+            Self::File(_) => write!(f, "File"),
+            Self::Symlink(to) => write!(f, "Symlink({to})"),
+            Self::Hardlink(to) => write!(f, "Hardlink({to})"),
+        }
+    }
+}
+
+/// Call `visit` with everything that a package puts in the file system, in
+/// order. Devices are passed over: no package of Debian has any.
+pub fn for_each_entry(
+    deb: impl Read,
+    mut visit: impl FnMut(Entry<'_>) -> io::Result<()>,
+) -> Result<(), DebError> {
+    in_data(deb, |data| {
+        for entry in tar::Archive::new(data).entries()? {
+            visit_entry(entry?, &mut visit)?;
+        }
+        Ok(())
+    })
+}
+
+fn visit_entry(
+    entry: tar::Entry<'_, impl Read>,
+    visit: &mut impl FnMut(Entry<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    let path = plain(&entry.path_bytes());
+    let mode = entry.header().mode()? & 0o7777;
+    let target = entry.link_name_bytes();
+    let target = target.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let kind = entry.header().entry_type();
+    let mut content = Exactly {
+        left: entry.size(),
+        reader: entry,
+    };
+    let kind = match (kind, target) {
+        (kind, _) if kind.is_file() => EntryKind::File(&mut content),
+        (kind, _) if kind.is_dir() => EntryKind::Folder,
+        (kind, Some(target)) if kind.is_symlink() => EntryKind::Symlink(target),
+        (kind, Some(target)) if kind.is_hard_link() => {
+            EntryKind::Hardlink(plain(target.as_bytes()))
+        }
+        _ => return Ok(()),
+    };
+    if path.is_empty() || path == "." {
+        return Ok(());
+    }
+    visit(Entry {
+        path: &path,
+        mode,
+        kind,
+    })
+}
+
+fn plain(path: &[u8]) -> String {
+    let path = String::from_utf8_lossy(path);
+    let path = path.strip_prefix("./").unwrap_or(&path);
+    path.trim_end_matches('/').to_owned()
+}
+
+/// Read the member that holds the files.
+fn in_data<T>(
+    deb: impl Read,
+    read: impl FnOnce(Box<dyn Read + '_>) -> io::Result<T>,
+) -> Result<T, DebError> {
     let mut archive = ar::Archive::new(BufReader::with_capacity(256 * 1024, deb));
     let mut found = Vec::new();
     while let Some(member) = archive.next_entry() {
@@ -62,7 +156,7 @@ pub fn find_in_files<T>(
         };
         let suffix = name.strip_prefix("data.tar").unwrap_or(&name);
         let data = decompressor(&name, suffix, member)?;
-        return visit_tar(data, &mut visit).map_err(data_error);
+        return read(data).map_err(data_error);
     }
     Err(DebError::NoData { found })
 }

@@ -16,6 +16,8 @@
 //! | [`http`], [`fetch`] | a download that resumes, and is verified |
 //! | [`deb`], [`kernel_package`] | files out of a package; which one is the kernel |
 //! | `image_file` | an image that the user names |
+//! | [`package_root`], [`root_store`] | the files of any packages, for a guest; those that are kept |
+//! | [`elf_needs`] | which libraries an executable of a package asks for |
 //! | [`bzimage`], [`payload`] | the ELF file out of a boot image |
 //! | [`inspect`] | what an ELF file says about its kernel; the variant with broken BTF |
 //! | [`store`], [`store_error`], [`record`] | what is kept, and whether it is intact |
@@ -32,6 +34,7 @@ pub mod capability;
 pub mod deb;
 pub mod debian_version;
 pub mod digest;
+pub mod elf_needs;
 pub mod fetch;
 pub mod http;
 mod image_file;
@@ -41,11 +44,13 @@ pub mod kernel_package;
 pub mod manifest;
 pub mod matrix;
 pub mod mirror;
+pub mod package_root;
 pub mod payload;
 pub mod place;
 pub mod progress;
 pub mod record;
 pub mod resolve;
+pub mod root_store;
 pub mod series;
 pub mod store;
 pub mod store_error;
@@ -59,6 +64,7 @@ pub use kernel::{Kernel, KernelImageError, Source};
 pub use matrix::{Matrix, MatrixError};
 pub use mirror::{MirrorError, Mirrors};
 pub use progress::{Progress, Silent, Step};
+pub use root_store::{RootError, Roots};
 pub use series::Series;
 pub use store::{BootImage, Store};
 pub use store_error::StoreError;

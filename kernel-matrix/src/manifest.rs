@@ -77,6 +77,24 @@ pub struct PackageFile {
     pub sha256: Digest,
 }
 
+/// Any package of a Debian archive, exactly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackagePin {
+    /// Its name.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+    /// The archive that has it.
+    pub archive: Archive,
+    /// Where it is, from the archive's root.
+    pub path: String,
+    /// In bytes.
+    pub size: u64,
+    /// Of the whole file.
+    pub sha256: Digest,
+}
+
 /// One of the archives that Debian mirrors carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

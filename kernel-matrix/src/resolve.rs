@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::{
     debian_version::DebianVersion,
-    manifest::{Archive, PackageFile, Pin, Wanted},
+    manifest::{Archive, PackageFile, PackagePin, Pin, Wanted},
 };
 
 /// A package that has the kernel in it is larger than this; the package of
@@ -57,6 +57,25 @@ pub fn newest(wanted: &Wanted, packages: &str) -> Result<Option<Pin>, IndexError
     Ok(newest)
 }
 
+/// The newest version of a package by its name; `None` if the suite has none.
+pub fn package(suite: &str, name: &str, packages: &str) -> Result<Option<PackagePin>, IndexError> {
+    let mut newest: Option<PackagePin> = None;
+    for paragraph in packages.split("\n\n") {
+        let fields = fields(paragraph);
+        if fields.get("Package") != Some(&name) {
+            continue;
+        }
+        let pin = described(suite, name, &fields)?;
+        let newer = newest.as_ref().is_none_or(|newest| {
+            DebianVersion::new(&newest.version) < DebianVersion::new(&pin.version)
+        });
+        if newer {
+            newest = Some(pin);
+        }
+    }
+    Ok(newest)
+}
+
 /// Since 6.19 the modules are in a package of their own.
 fn modules(
     wanted: &Wanted,
@@ -100,21 +119,37 @@ fn fields(paragraph: &str) -> BTreeMap<&str, &str> {
 }
 
 fn pin(wanted: &Wanted, package: &str, fields: &BTreeMap<&str, &str>) -> Result<Pin, IndexError> {
+    let found = described(&wanted.suite, package, fields)?;
+    Ok(Pin {
+        series: wanted.series,
+        package: found.package,
+        version: found.version,
+        archive: found.archive,
+        path: found.path,
+        size: found.size,
+        sha256: found.sha256,
+        modules: None,
+    })
+}
+
+fn described(
+    suite: &str,
+    package: &str,
+    fields: &BTreeMap<&str, &str>,
+) -> Result<PackagePin, IndexError> {
     let missing = |field| IndexError {
-        suite: wanted.suite.clone(),
+        suite: suite.into(),
         package: package.into(),
         field,
     };
     let text = |field| fields.get(field).copied().ok_or_else(|| missing(field));
-    Ok(Pin {
-        series: wanted.series,
+    Ok(PackagePin {
         package: package.into(),
         version: text("Version")?.into(),
-        archive: Archive::of_suite(&wanted.suite),
+        archive: Archive::of_suite(suite),
         path: text("Filename")?.into(),
         size: text("Size")?.parse().map_err(|_| missing("Size"))?,
         sha256: text("SHA256")?.parse().map_err(|_| missing("SHA256"))?,
-        modules: None,
     })
 }
 
@@ -200,6 +235,21 @@ mod tests {
             let size = (series == "7.3").then_some(2_000_001);
             assert_eq!(modules.map(|modules| modules.size), size, "{series}");
         }
+    }
+
+    #[test]
+    fn a_package_is_found_by_its_whole_name_in_its_newest_version() {
+        let index = index(&[
+            ("auditd", "1:4.0.2-2", 5),
+            ("auditd-extra", "1:9.0-1", 6),
+            ("auditd", "1:4.0.2-2+b10", 7),
+            ("auditd", "1:4.0.2-2+b9", 8),
+        ]);
+        let find = |name| package("trixie-security", name, &index).expect("a sound index");
+        let found = find("auditd").expect("one");
+        assert_eq!((found.version.as_str(), found.size), ("1:4.0.2-2+b10", 7));
+        assert_eq!(found.archive, Archive::DebianSecurity);
+        assert_eq!(find("audit"), None);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
 use crate::{
-    build, capacity, deny, doctor, e2e, gate, matrix, model, output, perf, powercut, proof, report,
-    repro, room, setup, soak, teeth, test, workspace,
+    adapter, build, capacity, deny, doctor, e2e, gate, matrix, model, output, perf, powercut,
+    proof, report, repro, room, setup, soak, teeth, test, workspace,
 };
 
 /// Everything this project does, from set-up to reports.
@@ -68,6 +68,8 @@ pub enum Task {
     Evidence(proof::Args),
     /// List the kernels that are tested, download them, show one.
     Matrix(matrix::Args),
+    /// Look after the adapters of other agents: check one, pin its packages.
+    Adapter(adapter::Args),
     /// Print a completion script for a shell; it completes `xtask`, so it
     /// serves those who have `alias xtask='cargo xtask'`.
     Completions {
@@ -123,6 +125,7 @@ fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
         Task::Gate(args) => gate::run(&args),
         Task::Evidence(args) => proof::run(&args),
         Task::Matrix(args) => matrix::run(args),
+        Task::Adapter(args) => adapter::run(&args),
         Task::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command(), "xtask", &mut script);

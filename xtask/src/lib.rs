@@ -4,6 +4,7 @@
 //! It is a library with a thin binary so that the tidy tests can walk the
 //! command tree and other test targets can run tasks.
 
+pub mod adapter;
 pub mod build;
 pub mod capacity;
 pub mod cli;

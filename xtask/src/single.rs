@@ -72,6 +72,7 @@ pub(crate) fn initramfs(
         probe: artifacts.probe.clone(),
         executables: agent.into_iter().collect(),
         programs: vec![(name.to_owned(), program.for_guest())],
+        plain: Vec::new(),
         disk: None,
     };
     let path = folder.join("guest.cpio");

@@ -24,8 +24,10 @@
 //! | [`workload`] | the work of the `workload` executable, which is counted |
 //! | [`footprint`] | what an agent occupies |
 //! | [`null_lsm`] | the work of the `null-lsm` executable: programs that do nothing |
+//! | [`agent_host`] | the work of the `agent-host` executable: agents by their own commands |
 //! | [`attempt`] | an error that says what was tried |
 
+pub mod agent_host;
 pub mod attempt;
 pub mod boot;
 pub mod bpf;

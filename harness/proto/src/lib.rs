@@ -8,6 +8,7 @@
 //! | [`fault`] | what goes wrong around an agent |
 //! | [`soak`] | a mixed load for a long time |
 //! | [`batch`] | many attempts in a row |
+//! | [`hosted`] | an agent that does not speak these lines itself |
 //! | [`storm`] | opening without pause while the agent is busy |
 //! | [`message`] | the messages of both directions |
 //! | [`count`] | what the counting bench asks for, and what came of it |
@@ -20,6 +21,7 @@ pub mod action;
 pub mod batch;
 pub mod count;
 pub mod fault;
+pub mod hosted;
 pub mod message;
 pub mod observation;
 pub mod probe;

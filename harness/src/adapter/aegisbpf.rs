@@ -46,7 +46,17 @@ impl Adapter for AegisBpf {
             | Ability::Account
             | Ability::Apply
             | Ability::RepeatCanary
-            | Ability::Generations => true,
+            | Ability::Generations
+            | Ability::Enforce
+            | Ability::AuditMode
+            | Ability::Degrade
+            | Ability::Refuse
+            | Ability::ReferencePolicy
+            | Ability::KillProcess
+            | Ability::PauseProcess
+            | Ability::BpfLinks
+            | Ability::Events
+            | Ability::Health => true,
         }
     }
 

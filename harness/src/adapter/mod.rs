@@ -1,19 +1,27 @@
 //! How an agent is configured, started and asked. Everything that differs
 //! between agents is behind [`Adapter`]; all of it is data or pure.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `aegisbpf`, `null` | the reference agent, and no agent at all |
+//! | [`declared`] | an agent that a folder describes |
+//! | [`vocabulary`] | what an agent's lines can say |
 
 mod aegisbpf;
+pub mod declared;
 mod null;
 pub mod vocabulary;
 
 use harness_proto::{Blank, Decided, Exit};
 use scenarios::{
     Mode, Rule,
-    schema::{Degraded, Ring},
+    schema::{Degraded, Errno, Ring},
 };
 use serde::Serialize;
 use serde_json::Value;
 
 pub use aegisbpf::AegisBpf;
+pub use declared::{AdapterError, Declared};
 pub use null::Null;
 pub use vocabulary::Vocabulary;
 
@@ -23,6 +31,23 @@ use crate::ability::Ability;
 pub trait Adapter: Send + Sync {
     /// Its name in cells and reports; a part of file names.
     fn name(&self) -> &str;
+    /// What it does while a scenario is tried.
+    fn role(&self) -> Role {
+        Role::Judged
+    }
+    /// What it denies has one of these.
+    fn errnos(&self) -> &[Errno] {
+        &[Errno::EPERM]
+    }
+    /// What its events can be held against of what a scenario asks of them, and
+    /// the names of the fields that cannot; nothing if it has no such events.
+    fn tells(&self, matches: &Value) -> Option<(Value, Vec<String>)> {
+        Some((matches.clone(), Vec::new()))
+    }
+    /// LSMs that are active besides those of the boot mode.
+    fn lsms(&self) -> &[String] {
+        &[]
+    }
     /// Where its executable is in the guest, if it has one.
     fn executable(&self) -> Option<&str>;
     /// Whether it has such a thing.
@@ -67,6 +92,17 @@ pub trait Adapter: Send + Sync {
     /// The exit status with which it says that the kernel's verifier refused
     /// a program.
     fn verifier_exit(&self) -> Option<i32>;
+}
+
+/// What an agent does while a scenario is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It is held against what the scenario says.
+    Judged,
+    /// It runs and has no rules: everything must be as it is without it.
+    Idle,
+    /// Nothing is started.
+    Absent,
 }
 
 /// Rules in no agent's own language.

@@ -9,7 +9,7 @@ use scenarios::{
 };
 use serde_json::{Value, json};
 
-use super::{Adapter, Ledger, PolicyFile, Reload, Rules, Vocabulary};
+use super::{Adapter, Ledger, PolicyFile, Reload, Role, Rules, Vocabulary};
 use crate::ability::Ability;
 
 /// No agent at all.
@@ -19,6 +19,10 @@ pub struct Null;
 impl Adapter for Null {
     fn name(&self) -> &'static str {
         "null"
+    }
+
+    fn role(&self) -> Role {
+        Role::Absent
     }
 
     fn executable(&self) -> Option<&'static str> {

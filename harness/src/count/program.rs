@@ -103,9 +103,7 @@ pub fn program(adapter: &dyn Adapter, request: &Request) -> CountProgram {
     let null_hooks = builder.null_lsm(Subject::NullLsm, plan, processes);
     builder.count(Subject::None, plan, processes);
     CountProgram {
-        program: Program {
-            actions: builder.actions,
-        },
+        program: Program::of(builder.actions),
         counts: builder.counts,
         agent_hooks,
         null_hooks,
@@ -150,9 +148,7 @@ pub fn comparison(
     }
     builder.count(Subject::None, plan, processes);
     CompareProgram {
-        program: Program {
-            actions: builder.actions,
-        },
+        program: Program::of(builder.actions),
         counts: builder.counts,
     }
 }

@@ -208,6 +208,7 @@ pub fn program(adapter: &dyn Adapter, sweep: &Sweep) -> SweepProgram {
     SweepProgram {
         counts: counts.collect(),
         program: Program {
+            left_out: Vec::new(),
             actions: builder.actions,
         },
         agent_hooks,

@@ -3,8 +3,11 @@ use std::path::Path;
 use harness_proto::Action;
 use scenarios::Scenario;
 
-use super::{expand, expand_without_agent};
-use crate::{adapter::AegisBpf, expectation::Program};
+use super::{expand, expand_idle};
+use crate::{
+    adapter::{AegisBpf, Null},
+    expectation::Program,
+};
 
 fn scenario(steps: &str) -> Scenario {
     let text = format!(
@@ -207,7 +210,7 @@ fn what_is_held_is_opened_for_the_control_and_for_the_steps() {
 #[test]
 fn without_an_agent_the_teeth_come_twice_and_nothing_is_started() {
     let steps = format!("{START}{DELETED}{NONSENSE}{KILL}");
-    let program = expand_without_agent(&scenario(&steps));
+    let program = expand_idle(&scenario(&steps), &Null);
     insta::assert_snapshot!(shown(&program), @r#"
     setup    write /a c -> {"done":"harness"}
     control  {"probe":{"probe":{"unlink":{"path":"/a"}},"run_as":{"uid":1}}} -> {"verdict":"allowed"}

@@ -1,20 +1,29 @@
-//! A scenario where no agent runs: it shows that the scenario itself is sound.
+//! A scenario where no agent is held against its rules: none runs, which shows
+//! that the scenario itself is sound, or an idle one, which must change nothing.
 //!
 //! ```text
-//! setup → control → control → steps
+//! setup → control → control → (start) → steps → (release)
 //! ```
 //!
 //! The second control shows that each tooth leaves the machine as it found it.
 //! In the steps, whatever an agent must refuse comes to what its control says.
 
 use harness_proto::Action;
-use scenarios::{Expect, Scenario, Step, schema::Errno};
+use scenarios::{
+    Expect, Mode, Scenario, Step,
+    schema::{Errno, StartExpect},
+};
 
-use super::{fault, making::making, teeth};
-use crate::expectation::{Expectation, Phase, PlannedAction, Program};
+use super::{Expansion, fault, making::making, teeth};
+use crate::{
+    adapter::{Adapter, Role, Rules},
+    expectation::{Expectation, Phase, PlannedAction, Program},
+};
 
-/// Expand a scenario for no agent.
-pub fn expand_without_agent(scenario: &Scenario) -> Program {
+/// Expand a scenario for an agent that has no part in it.
+pub fn expand_idle(scenario: &Scenario, adapter: &dyn Adapter) -> Program {
+    let runs = adapter.role() == Role::Idle;
+    let mut agent = Expansion::new(scenario, adapter);
     let mut actions = Vec::new();
     let mut push = |phase, step, (action, expectation): (Action, Expectation)| {
         actions.push(PlannedAction {
@@ -34,6 +43,25 @@ pub fn expand_without_agent(scenario: &Scenario) -> Program {
         }
     }
     let mut faults = Vec::new();
+    if runs {
+        agent.phase = Phase::Steps;
+        let start = agent.start(
+            (Mode::Enforce, &[]),
+            None,
+            &adapter.policy(&Rules::default()),
+            &StartExpect::Ready,
+        );
+        debug_assert_eq!(start, Ok(()), "none runs yet");
+        actions.append(&mut agent.actions);
+    }
+    let mut push = |phase, step, (action, expectation): (Action, Expectation)| {
+        actions.push(PlannedAction {
+            action,
+            expectation,
+            phase,
+            step,
+        });
+    };
     for (index, step) in scenario.steps.iter().enumerate() {
         let index = Some(index);
         match step {
@@ -95,7 +123,9 @@ pub fn expand_without_agent(scenario: &Scenario) -> Program {
             | Step::Links { .. } => {}
         }
     }
-    Program { actions }
+    agent.release();
+    actions.append(&mut agent.actions);
+    Program::of(actions)
 }
 
 const fn allowed() -> Expectation {

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use harness_proto::{
     Action, BpfLink, Exit, LogStream, Observation, Verdict, action::matches_subset,
 };
-use scenarios::{Expect, schema::LinksExpect};
+use scenarios::{
+    Expect,
+    schema::{Errno, LinksExpect},
+};
 use serde_json::Value;
 
 use super::{account::check_account, storm::check_storm};
@@ -48,6 +51,7 @@ impl<'a> Memory<'a> {
             (expectation, O::Broken { message }) => Err(broken(expectation, message)),
             (E::Done(_), O::Done) => Ok(()),
             (E::Verdict(expect), O::Probed(verdict)) => check_verdict(planned, expect, verdict),
+            (E::DeniedWith(errnos), O::Probed(verdict)) => check_denied(planned, errnos, verdict),
             (E::Ready { verifier_exit }, O::Spawned { ready, exit }) => {
                 check_ready(ready.as_ref(), *exit, *verifier_exit)
             }
@@ -238,9 +242,10 @@ fn broken(expectation: &Expectation, message: &str) -> Outcome {
         | Expectation::Soak { .. }
         | Expectation::Unchanged(_)
         | Expectation::Ran { .. } => Outcome::failed(FailCode::AgentExit, reason),
-        Expectation::Verdict(_) | Expectation::Storm { .. } | Expectation::Batched { .. } => {
-            Outcome::failed(FailCode::ProbeBroken, reason)
-        }
+        Expectation::Verdict(_)
+        | Expectation::DeniedWith(_)
+        | Expectation::Storm { .. }
+        | Expectation::Batched { .. } => Outcome::failed(FailCode::ProbeBroken, reason),
         Expectation::Done(Blame::Harness) | Expectation::Links(_) => {
             Outcome::infra(InfraCode::Harness, reason)
         }
@@ -284,6 +289,21 @@ fn check_verdict(planned: &PlannedAction, expect: &Expect, verdict: &Verdict) ->
     };
     let probe = serde_json::to_string(&planned.action).unwrap_or_default();
     fail(code, format!("{probe} was {found}, expected {expected}"))
+}
+
+/// Where any of several errnos will do, what is said of another is said of the
+/// first.
+fn check_denied(planned: &PlannedAction, errnos: &[Errno], verdict: &Verdict) -> Checked {
+    let found = errnos.iter().find(
+        |errno| matches!(verdict, Verdict::Denied { errno: found } if *found == errno.number()),
+    );
+    match found.or(errnos.first()) {
+        Some(errno) => check_verdict(planned, &Expect::Denied(*errno), verdict),
+        None => Err(Outcome::infra(
+            InfraCode::Harness,
+            "the adapter names no errno that a denial has",
+        )),
+    }
 }
 
 fn check_ready(ready: Option<&Value>, exit: Option<Exit>, verifier: Option<i32>) -> Checked {

@@ -14,9 +14,9 @@ pub use select::{Filter, SelectError, Selection, scenario_tier, select};
 pub use shard::{ParseShardError, Shard};
 
 use crate::{
-    ability::abilities,
     adapter::Adapter,
     cell::{Cell, Group},
+    expand::lacking,
     outcome::SkipReason,
 };
 
@@ -143,7 +143,9 @@ fn decide(
     let Some(reason) = skip_reason(has, scenario, adapter) else {
         return Decision::Run;
     };
-    if scenario.must_run && boot_mode == BootMode::BpfLsm {
+    // What an agent cannot express is told of it, and asked of none.
+    let expressible = !matches!(reason, SkipReason::AgentCannot(_));
+    if scenario.must_run && boot_mode == BootMode::BpfLsm && expressible {
         Decision::UnexpectedSkip { reason }
     } else {
         Decision::Skip { reason }
@@ -169,12 +171,7 @@ fn skip_reason(
             .find(|absent| has.contains(absent))
             .map(SkipReason::CapabilityPresent)
     };
-    let cannot = || {
-        abilities(scenario)
-            .into_iter()
-            .find(|ability| !adapter.can(*ability))
-            .map(SkipReason::AgentCannot)
-    };
+    let cannot = || lacking(scenario, adapter).map(SkipReason::AgentCannot);
     missing.or_else(present).or_else(cannot)
 }
 

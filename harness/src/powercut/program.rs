@@ -191,7 +191,7 @@ pub fn program() -> CutProgram {
         probes: probes[0],
         history,
         applies: applies[0],
-        program: Program { actions },
+        program: Program::of(actions),
     }
 }
 

@@ -179,6 +179,7 @@ impl Series<'_> {
             image: self.image.to_owned(),
             initramfs: self.initramfs.to_owned(),
             boot_mode: BootMode::BpfLsm,
+            lsms: Vec::new(),
             folder,
             disk: Some(disk.to_owned()),
         };

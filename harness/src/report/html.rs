@@ -310,8 +310,8 @@ const fn answer_class(answer: Answer) -> &'static str {
     match answer {
         Answer::Blocked => "passed",
         Answer::KnownGap => "infra",
-        Answer::Open | Answer::Failed => "failed",
-        Answer::Skipped => "skipped",
+        Answer::Open | Answer::RefusedEarlier | Answer::Failed => "failed",
+        Answer::NotExpressible | Answer::Skipped => "skipped",
         Answer::Unknown => "not-run",
     }
 }

@@ -160,6 +160,10 @@ pub struct CellReport {
     /// Splats of its kernel that are known, with why they are let pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub let_pass: Vec<String>,
+    /// What of its scenario was not looked at, because the agent has no such
+    /// thing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// The command that runs it again.
     pub rerun: String,
 }
@@ -352,6 +356,7 @@ impl CellReport {
             restore_seconds: result.restored_in.map(|took| took.as_secs_f64()),
             starts_agent: result.starts_agent,
             let_pass: result.let_pass.clone(),
+            left_out: result.left_out.clone(),
             rerun,
         }
     }

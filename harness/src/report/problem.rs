@@ -108,6 +108,7 @@ mod tests {
             restore_seconds: None,
             starts_agent: true,
             let_pass: Vec::new(),
+            left_out: Vec::new(),
             rerun: format!("again {kernel} {scenario}"),
         }
     }

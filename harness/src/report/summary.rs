@@ -147,6 +147,7 @@ pub(super) fn blocked(all: &[TechniqueReport], column: (&str, &str)) -> String {
         Answer::Blocked,
         Answer::KnownGap,
         Answer::Open,
+        Answer::RefusedEarlier,
         Answer::Failed,
     ];
     format!("{} of {}", sum(&[Answer::Blocked]), sum(&judged))

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::json::{CellReport, ScenarioReport};
-use crate::outcome::{FailCode, OutcomeKind};
+use crate::outcome::{FailCode, OutcomeKind, SkipReason};
 
 /// A way round a rule, and what came of it everywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -46,9 +46,14 @@ pub enum Answer {
     KnownGap,
     /// It is open, and should not be.
     Open,
+    /// A step on the way was refused that the scenario wants allowed: the agent
+    /// stops the technique by denying more than its rule says.
+    RefusedEarlier,
     /// Something else than the technique failed.
     Failed,
-    /// The kernel or the agent lacks what it is about.
+    /// The agent has nothing that could be asked for it.
+    NotExpressible,
+    /// The kernel lacks what it is about.
     Skipped,
     /// It was not judged.
     Unknown,
@@ -56,11 +61,13 @@ pub enum Answer {
 
 impl Answer {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Blocked,
         Self::KnownGap,
         Self::Open,
+        Self::RefusedEarlier,
         Self::Failed,
+        Self::NotExpressible,
         Self::Skipped,
         Self::Unknown,
     ];
@@ -71,18 +78,24 @@ impl Answer {
             Self::Blocked => "✓",
             Self::KnownGap => "○",
             Self::Open => "✗",
+            Self::RefusedEarlier => "◐",
             Self::Failed => "!",
+            Self::NotExpressible => "∅",
             Self::Skipped => "–",
             Self::Unknown => "?",
         }
     }
 
     fn of(cell: &CellReport, has_gap: bool) -> Self {
+        let is = |code: &str| cell.code.as_deref() == Some(code);
+        let fails = |code: FailCode| is(&code.to_string());
         match cell.outcome {
             OutcomeKind::Passed if has_gap => Self::KnownGap,
             OutcomeKind::Passed => Self::Blocked,
-            OutcomeKind::Failed if cell.code == Some(FailCode::NotDenied.to_string()) => Self::Open,
+            OutcomeKind::Failed if fails(FailCode::NotDenied) => Self::Open,
+            OutcomeKind::Failed if fails(FailCode::UnexpectedDeny) => Self::RefusedEarlier,
             OutcomeKind::Failed => Self::Failed,
+            OutcomeKind::Skipped if is(SkipReason::NOT_EXPRESSIBLE) => Self::NotExpressible,
             OutcomeKind::Skipped => Self::Skipped,
             OutcomeKind::Infra | OutcomeKind::NotRun => Self::Unknown,
         }
@@ -92,11 +105,13 @@ impl Answer {
     /// may be decided in another, and what is worst there counts.
     const fn weight(self) -> u8 {
         match self {
-            Self::Open => 5,
-            Self::Failed => 4,
-            Self::Unknown => 3,
-            Self::KnownGap => 2,
-            Self::Blocked => 1,
+            Self::Open => 7,
+            Self::Failed => 6,
+            Self::RefusedEarlier => 5,
+            Self::Unknown => 4,
+            Self::KnownGap => 3,
+            Self::Blocked => 2,
+            Self::NotExpressible => 1,
             Self::Skipped => 0,
         }
     }
@@ -108,7 +123,9 @@ impl fmt::Display for Answer {
             Self::Blocked => "blocked",
             Self::KnownGap => "known gap",
             Self::Open => "open",
+            Self::RefusedEarlier => "refused earlier",
             Self::Failed => "failed",
+            Self::NotExpressible => "not expressible",
             Self::Skipped => "skipped",
             Self::Unknown => "not judged",
         })

@@ -33,6 +33,7 @@ fn result(boot_mode: BootMode, scenario: &str, outcome: Outcome, ms: Option<u64>
         restored_in: ms.map(|_| Duration::from_millis(200)),
         starts_agent: true,
         let_pass: Vec::new(),
+        left_out: Vec::new(),
     }
 }
 

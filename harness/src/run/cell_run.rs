@@ -21,6 +21,7 @@ pub(super) fn run(inputs: &Inputs<'_>, snapshot: &dyn Snapshot, cell: Cell) -> C
         restored_in: None,
         starts_agent: false,
         let_pass: Vec::new(),
+        left_out: Vec::new(),
     };
     if let Err(outcome) = attempt(inputs, snapshot, &mut result) {
         result.outcome = outcome;
@@ -40,6 +41,7 @@ fn attempt(
         .get(&name)
         .ok_or_else(|| Outcome::infra(InfraCode::Harness, format!("there is no program {name}")))?;
     result.starts_agent = program.starts_agent();
+    result.left_out = program.left_out.iter().map(ToString::to_string).collect();
     let start = Start::seeded(name, result.cell.seed(inputs.seed))
         .map_err(|error| Outcome::infra(InfraCode::Harness, error.to_string()))?;
     let record = inputs

@@ -22,7 +22,7 @@ pub use folder::{CellRecord, RunFolder};
 pub use gather::{GatherError, gather};
 
 use crate::{
-    boot::{BootFailure, Ready, boot, check_facts},
+    boot::{BootFailure, Ready, boot, check_facts, check_lsms},
     cell::{Cell, Group},
     expectation::Program,
     interrupt::Interrupt,
@@ -53,6 +53,8 @@ pub struct Inputs<'a> {
     pub programs: &'a BTreeMap<String, Program>,
     /// What the matrix says of each machine.
     pub capabilities: &'a BTreeMap<Group, BTreeSet<Capability>>,
+    /// LSMs that are active besides those of the boot modes.
+    pub lsms: &'a [String],
     /// Where kernels come from.
     pub images: &'a Images<'a>,
     /// What runs machines.
@@ -100,6 +102,9 @@ pub struct CellResult {
     pub starts_agent: bool,
     /// Splats of its kernel that are known, with why they are let pass.
     pub let_pass: Vec<String>,
+    /// What of its scenario was not looked at, because the agent has no such
+    /// thing.
+    pub left_out: Vec<String>,
 }
 
 /// What became of a machine.
@@ -197,10 +202,12 @@ impl Runner<'_> {
                 boot.release = Some(ready.facts.release.clone());
                 let none = BTreeSet::new();
                 let expected = self.inputs.capabilities.get(group).unwrap_or(&none);
-                check_facts(&ready.facts, expected).map(|()| OpenGroup {
-                    snapshot: ready.snapshot,
-                    cells: cells.to_vec().into(),
-                })
+                check_facts(&ready.facts, expected)
+                    .and_then(|()| check_lsms(&ready.facts, self.inputs.lsms))
+                    .map(|()| OpenGroup {
+                        snapshot: ready.snapshot,
+                        cells: cells.to_vec().into(),
+                    })
             }
             Err(failure) => {
                 boot.failure = Some(failure.reason.clone());
@@ -245,6 +252,7 @@ impl Runner<'_> {
             image,
             initramfs,
             boot_mode: group.boot_mode,
+            lsms: self.inputs.lsms.to_vec(),
             folder,
             disk: None,
         };
@@ -267,6 +275,7 @@ impl Runner<'_> {
             restored_in: None,
             starts_agent: false,
             let_pass: Vec::new(),
+            left_out: Vec::new(),
         });
     }
 
@@ -294,6 +303,7 @@ impl Runner<'_> {
                 restored_in: None,
                 starts_agent: false,
                 let_pass: Vec::new(),
+                left_out: Vec::new(),
             })
         });
         let mut boots = self

@@ -131,6 +131,7 @@ fn run_in(
         capabilities: &BootMode::ALL
             .map(|mode| (cell(mode).group, mode.limit(&full)))
             .into(),
+        lsms: &[],
         images,
         hypervisor: &FakeHypervisor::new(lives),
         jobs: NonZeroUsize::new(2).unwrap(),

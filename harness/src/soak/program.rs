@@ -131,6 +131,7 @@ pub fn program(adapter: &dyn Adapter, duration: Duration) -> Option<SoakProgram>
     builder.probes(&load, |_| Expect::Allowed);
     Some(SoakProgram {
         program: Program {
+            left_out: Vec::new(),
             actions: builder.actions,
         },
         soak,

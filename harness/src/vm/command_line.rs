@@ -39,6 +39,8 @@ pub struct CommandLine {
     pub initramfs: PathBuf,
     /// Decides the active LSMs and whether the guest shows type information.
     pub boot_mode: BootMode,
+    /// LSMs that are active besides those of the boot mode.
+    pub lsms: Vec<String>,
     /// The kernel's console is written here.
     pub console: PathBuf,
     /// The content of a disk.
@@ -83,7 +85,7 @@ impl CommandLine {
         put("-initrd", self.initramfs.clone().into());
         put(
             "-append",
-            kernel_command_line(self.boot_mode, *accel).into(),
+            kernel_command_line(self.boot_mode, &self.lsms, *accel).into(),
         );
         put(
             "-chardev",
@@ -115,9 +117,13 @@ impl CommandLine {
 /// `loglevel=5` rather than `quiet`, which hides the first line of a
 /// `WARN_ON`. With `panic=-1` and `-no-reboot` a panic ends the machine. Where
 /// instructions are counted, nothing lies at a random place.
-fn kernel_command_line(boot_mode: BootMode, accel: Accel) -> String {
+fn kernel_command_line(boot_mode: BootMode, lsms: &[String], accel: Accel) -> String {
     let lsm = boot_mode.lsm_parameter();
     let mut line = format!("console=ttyS0 panic=-1 loglevel=5 norandmaps {lsm}");
+    for more in lsms {
+        line.push(',');
+        line.push_str(more);
+    }
     if accel == Accel::TcgCounting {
         line.push_str(" nokaslr");
     }
@@ -150,6 +156,7 @@ mod tests {
             image: "/k/vmlinux".into(),
             initramfs: "/r/guest.cpio".into(),
             boot_mode: BootMode::BpfLsm,
+            lsms: Vec::new(),
             console: "/r/console.log".into(),
             disk: None,
             incoming,
@@ -235,7 +242,7 @@ mod tests {
 
     #[test]
     fn the_boot_mode_decides_the_active_lsms_and_what_is_hidden() {
-        insta::assert_snapshot!(BootMode::ALL.map(|mode| kernel_command_line(mode, Accel::Tcg)).join("\n"), @r"
+        insta::assert_snapshot!(BootMode::ALL.map(|mode| kernel_command_line(mode, &[], Accel::Tcg)).join("\n"), @r"
         console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf
         console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,yama
         console=ttyS0 panic=-1 loglevel=5 norandmaps lsm=lockdown,capability,landlock,bpf aegis.hide_btf

@@ -39,6 +39,8 @@ pub struct BootSpec {
     pub initramfs: PathBuf,
     /// Decides the kernel's command line.
     pub boot_mode: BootMode,
+    /// LSMs that are active besides those of the boot mode.
+    pub lsms: Vec<String>,
     /// Where the console log goes; it exists.
     pub folder: PathBuf,
     /// The content of a disk that keeps its writes. A machine with one cannot

@@ -100,6 +100,7 @@ impl Hypervisor for Qemu {
             image: spec.image.clone(),
             initramfs: spec.initramfs.clone(),
             boot_mode: spec.boot_mode,
+            lsms: spec.lsms.clone(),
             console: spec.folder.join(CONSOLE_LOG),
             disk: spec.disk.clone(),
             incoming: false,

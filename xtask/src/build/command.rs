@@ -6,7 +6,13 @@ use super::{OBJECT_VARIABLE, Options};
 use crate::process::Invocation;
 
 /// Everything that runs in the guest beside the agent.
-const GUEST_EXECUTABLES: [&str; 4] = ["guest-runner", "probe", "workload", "null-lsm"];
+const GUEST_EXECUTABLES: [&str; 5] = [
+    "guest-runner",
+    "probe",
+    "workload",
+    "null-lsm",
+    "agent-host",
+];
 /// Cargo profile of the BPF programs; see the root Cargo.toml.
 const BPF_PROFILE: &str = "bpf";
 const BPF_TARGET: &str = "bpfel-unknown-none";
@@ -139,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_guest_is_static_and_built_apart_from_the_agent() {
-        assert_snapshot!(guest(&options()), @"cd /src && CARGO_ENCODED_RUSTFLAGS=-Ctarget-feature=+crt-static cargo build --release --package harness-guest --target x86_64-unknown-linux-gnu --bin guest-runner --bin probe --bin workload --bin null-lsm --target-dir /src/target/static");
+        assert_snapshot!(guest(&options()), @"cd /src && CARGO_ENCODED_RUSTFLAGS=-Ctarget-feature=+crt-static cargo build --release --package harness-guest --target x86_64-unknown-linux-gnu --bin guest-runner --bin probe --bin workload --bin null-lsm --bin agent-host --target-dir /src/target/static");
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub struct Artifacts {
     pub workload: PathBuf,
     /// Loads programs that do nothing.
     pub null_lsm: PathBuf,
+    /// Runs agents by their own commands.
+    pub agent_host: PathBuf,
     /// The BPF object by itself, for inspection.
     pub bpf_object: PathBuf,
 }
@@ -111,6 +113,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         &artifacts.probe,
         &artifacts.workload,
         &artifacts.null_lsm,
+        &artifacts.agent_host,
     ] {
         output::print(&format!("{}\n", path.display()))?;
     }
@@ -134,6 +137,7 @@ pub fn build(options: &Options) -> Result<Artifacts> {
         probe: executable("probe")?,
         workload: executable("workload")?,
         null_lsm: executable("null-lsm")?,
+        agent_host: executable("agent-host")?,
         bpf_object: command::bpf_object(options),
     })
 }

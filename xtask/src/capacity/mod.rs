@@ -121,6 +121,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         initramfs: single::initramfs(&folder, &artifacts, &image, (PROGRAM, &planned.program))?,
         image: image.kernel,
         boot_mode: BootMode::BpfLsm,
+        lsms: Vec::new(),
         folder: folder.clone(),
         disk: None,
     };

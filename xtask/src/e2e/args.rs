@@ -45,9 +45,10 @@ pub struct Args {
     /// Only this boot mode; may be repeated.
     #[arg(long = "boot-mode", value_name = "MODE", value_parser = boot_mode_parser())]
     boot_modes: Vec<BootMode>,
-    /// Which agent. Without one, the scenarios themselves are tried: what an
-    /// agent must refuse is allowed then, again and again.
-    #[arg(long, value_enum, default_value_t = Agent::Aegisbpf)]
+    /// Which agent: a name in adapters/, or the folder of an adapter of your
+    /// own (docs/adapters.md). With null, the scenarios themselves are tried:
+    /// what an agent must refuse is allowed then, again and again.
+    #[arg(long, value_name = "NAME|DIR", default_value_t = Agent::Aegisbpf)]
     agent: Agent,
     /// Only this part of the plan, such as 2/3; `cargo xtask report merge` puts
     /// the reports of all parts together.
@@ -112,7 +113,7 @@ impl Args {
                     boot_modes: self.boot_modes.clone(),
                     suites: self.suites.clone(),
                 },
-                agent: self.agent,
+                agent: self.agent.clone(),
                 shard: self.shard,
                 seed: self.seed,
                 processors: self.processors,

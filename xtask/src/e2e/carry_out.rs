@@ -11,7 +11,7 @@ use harness::{
     run::{self, Earlier, Inputs, RunFolder},
     vm::{Qemu, command_line::Hardware},
 };
-use kernel_matrix::{Store, cache};
+use kernel_matrix::{Roots, Store, cache};
 
 use super::{
     Done, Options, exit_code, manifest::Manifest, prepare::Prepared, processors, table, watch,
@@ -44,9 +44,11 @@ impl Run<'_> {
         let plan = undecided(&prepared.plan, &known);
         let cache = cache::folder().or_exit(ExitCode::Usage)?;
         let store = Store::open(&cache, options.mirror.clone());
+        let roots = Roots::open(&cache, options.mirror.clone());
         let watch = watch::Watch::new(&plan);
-        let files =
-            |group: &_| prepared.boot_files(&store, self.initramfs, group, &watch.kernels());
+        let files = |group: &_| {
+            prepared.boot_files((&store, &roots), self.initramfs, group, &watch.kernels())
+        };
         let accel = prepared.accel(options.accel, &cache, &files)?;
         let jobs = options.jobs.unwrap_or_else(processors);
         watch.say(&format!(
@@ -67,6 +69,7 @@ impl Run<'_> {
             plan: &plan,
             programs: &prepared.programs,
             capabilities: &prepared.capabilities,
+            lsms: prepared.lsms(),
             images: &files,
             hypervisor: &Qemu {
                 program: setup::qemu().to_owned(),

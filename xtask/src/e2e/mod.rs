@@ -1,5 +1,6 @@
 //! `cargo xtask e2e`: real kernels, a real agent, real denials.
 
+pub(crate) mod agent;
 mod args;
 mod carry_out;
 mod list;
@@ -10,7 +11,6 @@ mod table;
 mod watch;
 
 use std::{
-    collections::BTreeMap,
     io::IsTerminal as _,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -24,11 +24,12 @@ use harness::{
 };
 use kernel_matrix::Tier;
 
+pub use agent::Agent;
 pub use args::Args;
 use carry_out::Run;
 use manifest::Manifest;
 use prepare::Prepared;
-pub use request::{Agent, Request};
+pub use request::Request;
 
 use crate::{
     build::{self, Artifacts},
@@ -135,11 +136,7 @@ pub fn end_to_end(options: &Options) -> Result<Done> {
         .or_exit(ExitCode::Infrastructure)?;
     let manifest = Manifest::new(&options.request, started, &prepared);
     let initramfs = prepare_guest(&prepared, &artifacts, &folder)?;
-    let manifest = manifest.write(
-        &folder,
-        &initramfs,
-        subjects(options.request.agent, &artifacts)?,
-    )?;
+    let manifest = manifest.write(&folder, &initramfs, prepared.subjects(&artifacts)?)?;
     let run = Run {
         options,
         prepared: &prepared,
@@ -212,14 +209,6 @@ fn prepare_guest(prepared: &Prepared, artifacts: &Artifacts, folder: &Path) -> R
         .write_initramfs(artifacts, &initramfs, &disk)
         .or_exit(ExitCode::Infrastructure)?;
     Ok(initramfs)
-}
-
-/// What is tested, by what it is known by.
-fn subjects(agent: Agent, artifacts: &Artifacts) -> Result<BTreeMap<String, String>> {
-    match agent {
-        Agent::Aegisbpf => artifacts.subjects(),
-        Agent::Null => Ok(BTreeMap::new()),
-    }
 }
 
 /// A failure is a result; trouble outranks it only where there is none.

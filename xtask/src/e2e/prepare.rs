@@ -7,20 +7,24 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 use harness::{
-    Adapter, AegisBpf, Cell, Group, Null, Plan,
+    Adapter, AegisBpf, Cell, Group, Plan,
     accel::{self, Accel, Detection},
-    adapter::vocabulary,
-    expand::{expand, expand_without_agent},
+    adapter::{
+        declared::{GuestFileSource, lock::LOCK, schema::Built},
+        vocabulary,
+    },
+    expand::{expand, lacking},
     expectation::Program,
     initramfs::{self, GuestFiles, InitramfsError},
     plan::{PlanKernel, select},
     report::{PlanReport, ScenarioReport},
     run::BootFiles,
 };
-use kernel_matrix::{BootMode, Capability, Digest, Kernel, Matrix, Progress, Store};
+use harness_proto::hosted::AGENT_HOST_PATH;
+use kernel_matrix::{BootMode, Capability, Digest, Kernel, Matrix, Progress, Roots, Store};
 use scenarios::Catalogue;
 
-use super::{Agent, Request};
+use super::{Request, agent::Loaded};
 use crate::{
     build::Artifacts,
     exit_code::{ExitCode, OrExit as _},
@@ -39,7 +43,7 @@ pub(super) struct Prepared {
     pub(super) programs: BTreeMap<String, Program>,
     pub(super) capabilities: BTreeMap<Group, BTreeSet<Capability>>,
     kernels: BTreeMap<String, Kernel>,
-    adapter: &'static dyn Adapter,
+    agent: Loaded,
 }
 
 impl Prepared {
@@ -55,22 +59,24 @@ impl Prepared {
         let plan_kernels: Vec<PlanKernel> = kernels.iter().map(plan_kernel).collect();
         let selection =
             select(&request.filter, &plan_kernels, catalogue.iter()).or_exit(ExitCode::Usage)?;
-        let adapter: &'static dyn Adapter = match request.agent {
-            Agent::Aegisbpf => &AegisBpf,
-            Agent::Null => &Null,
-        };
+        let agent = request.agent.load()?;
+        let adapter = agent.adapter();
         let plan = Plan::new(&selection, &[adapter]);
 
         let mut programs = BTreeMap::new();
         for scenario in &selection.scenarios {
-            let program = match request.agent {
-                Agent::Aegisbpf => expand(scenario, adapter)
-                    .map_err(|error| {
-                        catalogue.step_error(scenario, error.step, error.problem.into())
-                    })
-                    .or_exit(ExitCode::Usage)?,
-                Agent::Null => expand_without_agent(scenario),
-            };
+            if lacking(scenario, adapter).is_some() {
+                continue;
+            }
+            if let Some(declared) = agent.declared() {
+                let checked = declared.check(scenario);
+                checked
+                    .map_err(|problem| anyhow!("{problem}\n(for the rules of {})", scenario.id))
+                    .or_exit(ExitCode::Usage)?;
+            }
+            let program = expand(scenario, adapter)
+                .map_err(|error| catalogue.step_error(scenario, error.step, error.problem.into()))
+                .or_exit(ExitCode::Usage)?;
             programs.insert(
                 harness::cell::program_name(&scenario.id, adapter.name()),
                 program,
@@ -111,14 +117,14 @@ impl Prepared {
                 .into_iter()
                 .map(|kernel| (kernel.series.to_string(), kernel))
                 .collect(),
-            adapter,
+            agent,
         })
     }
 
     /// What boots a group; `initramfs` is what [`Self::write_initramfs`] wrote.
     pub(super) fn boot_files(
         &self,
-        store: &Store,
+        (store, roots): (&Store, &Roots),
         initramfs: &Path,
         group: &Group,
         progress: &dyn Progress,
@@ -130,12 +136,25 @@ impl Prepared {
         let image = store
             .boot_image(kernel, group.boot_mode, progress)
             .map_err(|error| error.to_string())?;
+        let root = match self.agent.declared() {
+            Some(declared) if !declared.lock().packages.is_empty() => {
+                let packages = &declared.lock().packages;
+                let programs = declared.programs();
+                let root = roots.archive(packages, &programs, progress);
+                Some(root.map_err(|error| error.to_string())?)
+            }
+            _ => None,
+        };
         let own = format!("guest-{}.cpio", group.kernel);
-        let initramfs = initramfs::with_modules(
-            initramfs.to_owned(),
-            image.modules.as_deref(),
-            &initramfs.with_file_name(own),
-        );
+        let to = initramfs.with_file_name(own);
+        let modules = image.modules.as_deref().into_iter();
+        // What comes later replaces what a package has in the same place.
+        let initramfs = match root {
+            None => initramfs::with_archives(initramfs.to_owned(), modules, &to),
+            Some(root) => {
+                initramfs::with_archives(root, [initramfs].into_iter().chain(modules), &to)
+            }
+        };
         Ok(BootFiles {
             image: image.kernel,
             initramfs: initramfs.map_err(|error| error.to_string())?,
@@ -172,22 +191,60 @@ impl Prepared {
         accel::detect(setup::qemu(), &kernel, cache, forced).or_exit(ExitCode::Infrastructure)
     }
 
+    /// LSMs that are active besides those of the boot modes.
+    pub(super) fn lsms(&self) -> &[String] {
+        self.agent.adapter().lsms()
+    }
+
+    /// What is tested, by what it is known by.
+    pub(super) fn subjects(&self, artifacts: &Artifacts) -> Result<BTreeMap<String, String>> {
+        match &self.agent {
+            Loaded::Aegisbpf => artifacts.subjects(),
+            Loaded::Null => Ok(BTreeMap::new()),
+            Loaded::Declared(declared) => {
+                let digest = declared.digest().or_exit(ExitCode::Infrastructure)?;
+                Ok([("adapter".to_owned(), format!("sha256:{digest}"))].into())
+            }
+        }
+    }
+
     pub(super) fn write_initramfs(
         &self,
         artifacts: &Artifacts,
         to: &Path,
         disk: &Path,
     ) -> Result<(), InitramfsError> {
+        let own = self.agent.adapter().executable();
+        let mut executables: Vec<(String, PathBuf)> = own
+            .map(|path| (path.to_owned(), artifacts.agent.clone()))
+            .into_iter()
+            .collect();
+        let mut plain = Vec::new();
+        if let Some(declared) = self.agent.declared() {
+            executables.push((AGENT_HOST_PATH.into(), artifacts.agent_host.clone()));
+            for file in declared.files() {
+                let from = match file.from {
+                    GuestFileSource::Path(path) => path,
+                    GuestFileSource::Built(Built::NullLsm) => artifacts.null_lsm.clone(),
+                };
+                let kind = if file.executable {
+                    &mut executables
+                } else {
+                    &mut plain
+                };
+                kind.push((file.to, from));
+            }
+            // So that the guest is another one when its packages are.
+            if !declared.lock().packages.is_empty() {
+                plain.push(("/etc/adapter.lock".into(), declared.folder().join(LOCK)));
+            }
+        }
         let files = GuestFiles {
             disk: Some(disk.to_owned()),
             runner: artifacts.guest_runner.clone(),
             probe: artifacts.probe.clone(),
-            executables: self
-                .adapter
-                .executable()
-                .map(|path| (path.to_owned(), artifacts.agent.clone()))
-                .into_iter()
-                .collect(),
+            executables,
+            plain,
             programs: self
                 .programs
                 .iter()

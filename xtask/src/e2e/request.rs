@@ -10,17 +10,7 @@ use harness::{
 use kernel_matrix::Tier;
 use serde::{Deserialize, Serialize};
 
-use super::PROCESSORS;
-
-/// Who is put through the scenarios.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Agent {
-    /// The agent of this project.
-    Aegisbpf,
-    /// Nobody.
-    Null,
-}
+use super::{Agent, PROCESSORS};
 
 /// What is judged. It is kept with the results, for a run that is resumed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +52,7 @@ impl Request {
     pub(super) fn again(&self) -> Again {
         Again {
             kernel_image: self.kernel_image.clone(),
+            adapter: self.agent.own_folder(),
             seed: self.seed,
         }
     }

@@ -98,6 +98,7 @@ impl Bench<'_> {
             (PROGRAM, &planned.program),
         )?;
         let spec = BootSpec {
+            lsms: Vec::new(),
             initramfs: initramfs.clone(),
             image: self.image.kernel.clone(),
             boot_mode: BootMode::BpfLsm,

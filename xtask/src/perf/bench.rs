@@ -96,6 +96,7 @@ impl Bench<'_> {
                 image: image.kernel,
                 initramfs,
                 boot_mode: BootMode::BpfLsm,
+                lsms: Vec::new(),
                 folder: folder.clone(),
                 disk: None,
             },

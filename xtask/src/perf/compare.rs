@@ -106,6 +106,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     };
     let initramfs = folder.join("guest.cpio");
     let files = GuestFiles {
+        plain: Vec::new(),
         disk: None,
         runner: artifacts.guest_runner,
         probe: artifacts.probe,

@@ -32,6 +32,7 @@ pub(super) fn initramfs(
     let path = folder.join("guest.cpio");
     let agent = AegisBpf.executable().unwrap_or_default().to_owned();
     let files = GuestFiles {
+        plain: Vec::new(),
         disk: None,
         runner: artifacts.guest_runner.clone(),
         probe: artifacts.probe.clone(),

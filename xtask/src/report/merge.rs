@@ -43,6 +43,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     apart(args).or_exit(ExitCode::Usage)?;
     let again = Again {
         kernel_image: None,
+        adapter: None,
         seed: shards.first().map_or(0, |shard| shard.report.run.seed),
     };
     let merged = report::merge(shards).or_exit(ExitCode::Usage)?;

@@ -5,7 +5,6 @@ mod transcript;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use clap::ValueEnum as _;
 use harness::{Cell, plan::Filter};
 use kernel_matrix::Tier;
 
@@ -32,6 +31,9 @@ pub struct Args {
     /// The kernel of your own that it ran on.
     #[arg(long, value_name = "PATH")]
     kernel_image: Option<PathBuf>,
+    /// The folder of the adapter of your own that it was with.
+    #[arg(long, value_name = "DIR")]
+    agent: Option<Agent>,
     /// Where the results go [default: a folder of the cell's in target/repro].
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -77,9 +79,13 @@ fn request(args: &Args) -> Result<Request> {
             boot_modes: vec![group.boot_mode],
             suites: Vec::new(),
         },
-        agent: Agent::from_str(agent, false)
-            .map_err(|_| anyhow!("there is no agent {agent}"))
-            .or_exit(ExitCode::Usage)?,
+        agent: match &args.agent {
+            Some(agent) => agent.clone(),
+            None => agent
+                .parse()
+                .map_err(|error: String| anyhow!(error))
+                .or_exit(ExitCode::Usage)?,
+        },
         seed: args.seed,
         kernel_image: args.kernel_image.clone(),
         ..Request::tier(Tier::Nightly)

@@ -113,6 +113,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let hypervisor = single::qemu(MEMORY_MIB)?;
     let image = single::image(&kernel, &args.mirror)?;
     let spec = BootSpec {
+        lsms: Vec::new(),
         initramfs: single::initramfs(&folder, &artifacts, &image, (PROGRAM, &planned.program))?,
         image: image.kernel,
         boot_mode: BootMode::BpfLsm,

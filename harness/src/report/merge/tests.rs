@@ -53,6 +53,7 @@ fn result(planned: &PlannedCell, took: u64) -> CellResult {
         restored_in: ran.then(|| Duration::from_millis(took / 7)),
         starts_agent: ran,
         let_pass: Vec::new(),
+        left_out: Vec::new(),
     }
 }
 

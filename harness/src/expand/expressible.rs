@@ -1,0 +1,43 @@
+//! What a scenario asks of an agent that the agent does not have.
+
+use scenarios::{Scenario, Step};
+
+use super::teeth;
+use crate::{
+    ability::{self, Ability, abilities},
+    adapter::{Adapter, Role},
+};
+
+/// What makes a scenario not expressible for an agent.
+///
+/// What an agent says of itself, its events and its health, is not looked at
+/// where it says nothing, as long as what the kernel did can still be held
+/// against the scenario: a probe that must be refused, with its teeth. Else
+/// nothing would be left that the agent could fail.
+pub fn lacking(scenario: &Scenario, adapter: &dyn Adapter) -> Option<Ability> {
+    if adapter.role() != Role::Judged {
+        return None;
+    }
+    let is_said = |ability: &Ability| matches!(ability, Ability::Events | Ability::Health);
+    let lacks = |ability: &Ability| !adapter.can(*ability);
+    let asked = abilities(scenario);
+    let acts = asked.iter().find(|one| !is_said(one) && lacks(one));
+    if let Some(lacking) = acts {
+        return Some(*lacking);
+    }
+    let unsaid = scenario.steps.iter().find_map(|step| unsaid(step, adapter));
+    unsaid.filter(|_| teeth::of(scenario).is_empty())
+}
+
+/// What the agent would have to say for this step, and does not.
+fn unsaid(step: &Step, adapter: &dyn Adapter) -> Option<Ability> {
+    match step {
+        Step::Event { matches, .. } | Step::NoEvent { matches } => match adapter.tells(matches) {
+            Some(_) => None,
+            None => Some(Ability::Events),
+        },
+        _ => ability::of_step(step)
+            .into_iter()
+            .find(|ability| !adapter.can(*ability)),
+    }
+}
