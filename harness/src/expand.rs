@@ -538,6 +538,7 @@ pub(crate) fn deadline_ms(action: &Action) -> u64 {
     match action {
         Action::Storm(storm) => storm.deadline_ms,
         Action::Suspend { for_ms } => *for_ms,
+        Action::Probe(task) => task.probe.patience_ms(),
         Action::Soak(soak) => soak.duration_ms + 2 * soak.patience_ms,
         Action::Batch(batch) => batch.deadline_ms,
         Action::MountDisk { deadline_ms, .. }
@@ -558,7 +559,6 @@ pub(crate) fn deadline_ms(action: &Action) -> u64 {
         | Action::RemoveFiles { .. }
         | Action::MakeFiles { .. }
         | Action::Hold { .. }
-        | Action::Probe(_)
         | Action::Mark { .. }
         | Action::Signal { .. }
         | Action::Lift { .. }

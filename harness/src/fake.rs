@@ -43,6 +43,8 @@ pub(crate) struct Guest {
     pub(crate) programs: Vec<(String, Program)>,
     /// What it does wrong.
     pub(crate) flaw: Flaw,
+    /// In which program; in all of them by default.
+    pub(crate) only: Option<&'static str>,
 }
 
 /// What a guest does wrong.
@@ -61,6 +63,14 @@ pub(crate) enum Flaw {
     LosesRecord,
     /// Its kernel warns.
     Splats,
+    /// Its kernel panics after so many records.
+    PanicsAfter(usize),
+    /// It says nothing more after so many records.
+    HangsAfter(usize),
+    /// The same, and fills its console meanwhile.
+    FloodsConsole,
+    /// It can write no file.
+    OutOfDisk,
 }
 
 /// Plays one life for each boot.
@@ -136,6 +146,7 @@ struct FakeMachine {
     lines: VecDeque<String>,
     console: String,
     killed: bool,
+    hangs: bool,
     guest: Option<Arc<Guest>>,
 }
 
@@ -151,13 +162,16 @@ impl Machine for FakeMachine {
             .iter()
             .find(|(name, _)| *name == cell)
             .expect("the program of the cell");
-        self.play(guest.flaw, &nonce, program);
+        let flawed = guest.only.is_none_or(|only| only == cell);
+        let flaw = if flawed { guest.flaw } else { Flaw::None };
+        self.play(flaw, &nonce, program);
         Ok(())
     }
 
     fn receive(&mut self, _: Instant) -> Received {
         match self.lines.pop_front() {
             Some(line) => Received::Line(line.trim_end().to_owned()),
+            None if self.hangs => Received::Deadline,
             None => Received::Closed,
         }
     }
@@ -185,11 +199,19 @@ impl FakeMachine {
         let actions = &program.actions;
         let told = match flaw {
             Flaw::LosesRecord => actions.len() - 1,
-            Flaw::DiesAfter(records) | Flaw::KilledAfter(records) => records,
+            Flaw::DiesAfter(records)
+            | Flaw::KilledAfter(records)
+            | Flaw::PanicsAfter(records)
+            | Flaw::HangsAfter(records) => records,
             _ => actions.len(),
         };
         for (index, planned) in (0..).zip(&actions[..told]) {
-            let observation = agent.observe(&planned.action, flaw);
+            let observation = match &planned.action {
+                Action::WriteFile { path, .. } if flaw == Flaw::OutOfDisk => Observation::Broken {
+                    message: format!("write {path}: No space left on device"),
+                },
+                action => agent.observe(action, flaw),
+            };
             say(GuestMessage::Record {
                 index,
                 observation,
@@ -199,8 +221,16 @@ impl FakeMachine {
         if flaw == Flaw::Splats {
             self.console = "BUG: scheduling while atomic\n".into();
         }
+        if matches!(flaw, Flaw::PanicsAfter(_)) {
+            self.console = "ok\nKernel panic - not syncing: Attempted to kill init!\n".into();
+        }
+        if flaw == Flaw::FloodsConsole {
+            self.console = "ok passed BUG\n".repeat(1 << 20);
+        }
         self.killed = matches!(flaw, Flaw::KilledAfter(_));
-        if self.killed || matches!(flaw, Flaw::DiesAfter(_)) {
+        self.hangs = matches!(flaw, Flaw::HangsAfter(_) | Flaw::FloodsConsole);
+        let ends = matches!(flaw, Flaw::DiesAfter(_) | Flaw::PanicsAfter(_));
+        if self.killed || self.hangs || ends {
             return;
         }
         let nonce = match flaw {

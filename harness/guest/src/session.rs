@@ -119,13 +119,22 @@ fn await_start(port: &mut Port, facts: &Facts) -> io::Result<HostMessage> {
 /// The host knows that this is the next action, and does it. The time that it
 /// takes passes here or does not, as the machine's clock has it.
 fn await_resumption(port: &mut Port, for_ms: u64) -> io::Result<Observation> {
-    let limit = RESUMPTION + Duration::from_millis(for_ms);
-    let message = match port.receive(limit)? {
-        Some(HostMessage::Resumed) => return Ok(Observation::Done),
-        Some(other) => format!("while suspended the host said {other:?}"),
-        None => "the host did not suspend this machine, or did not say that it goes on".into(),
-    };
-    Ok(Observation::Broken { message })
+    let deadline = Instant::now() + RESUMPTION + Duration::from_millis(for_ms);
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match port.receive(left)? {
+            Some(HostMessage::Resumed) => return Ok(Observation::Done),
+            // It was repeated, for want of an answer that has come meanwhile.
+            Some(HostMessage::Start { .. }) => {}
+            None => {
+                let problem =
+                    "the host did not suspend this machine, or did not say that it goes on";
+                return Ok(Observation::Broken {
+                    message: problem.into(),
+                });
+            }
+        }
+    }
 }
 
 fn load(cells: &Path, cell: &str) -> Result<CellProgram, SessionError> {

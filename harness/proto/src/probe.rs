@@ -195,6 +195,16 @@ pub enum Probe {
     Mount(MountProbe),
 }
 
+impl Probe {
+    /// How long it may take, in milliseconds: one that takes longer hangs.
+    pub const fn patience_ms(&self) -> u64 {
+        match self {
+            Self::Flood { .. } | Self::Churn { .. } => 60_000,
+            _ => 10_000,
+        }
+    }
+}
+
 /// What comes and goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -50,7 +50,10 @@ matches = { type = "denial" }
 fn programs() -> BTreeMap<String, Program> {
     let scenario = scenarios::catalogue::parse(Path::new("open-denied.toml"), SCENARIO).unwrap();
     let program = expand(&scenario, &AegisBpf).unwrap();
-    BTreeMap::from([("open-denied.aegisbpf".into(), program)])
+    BTreeMap::from([
+        ("open-denied.aegisbpf".into(), program.clone()),
+        ("another.aegisbpf".into(), program),
+    ])
 }
 
 fn cell(boot_mode: BootMode) -> Cell {
@@ -68,6 +71,7 @@ fn boots(flaw: Flaw) -> Life {
     Life::Boots(Guest {
         programs: programs().into_iter().collect(),
         flaw,
+        only: Some("open-denied.aegisbpf"),
     })
 }
 
@@ -170,6 +174,52 @@ fn a_cell_passes_only_when_the_guest_does_everything_right() {
     check(Flaw::OtherNonce, FailCode::BadFinal);
     check(Flaw::LosesRecord, FailCode::BadFinal);
     check(Flaw::Splats, FailCode::KernelSplat);
+    check(Flaw::PanicsAfter(3), FailCode::KernelPanic);
+    check(Flaw::HangsAfter(3), FailCode::Timeout);
+    check(Flaw::FloodsConsole, FailCode::Timeout);
+}
+
+#[test]
+fn whatever_a_guest_does_to_itself_the_next_cell_is_judged_by_its_own() {
+    for (flaw, code) in [
+        (Flaw::DiesAfter(3), "guest-died"),
+        (Flaw::PanicsAfter(3), "kernel-panic"),
+        (Flaw::HangsAfter(3), "timeout"),
+        (Flaw::FloodsConsole, "timeout"),
+        (Flaw::OtherNonce, "bad-final"),
+        (Flaw::OutOfDisk, "harness"),
+        (Flaw::KilledAfter(3), "qemu-died"),
+    ] {
+        let another = Cell {
+            scenario: "another".into(),
+            ..cell(BootMode::BpfLsm)
+        };
+        let cells = [
+            (cell(BootMode::BpfLsm), Decision::Run),
+            (another, Decision::Run),
+        ];
+        let ran = run_with(
+            &cells,
+            [boots(flaw)],
+            &|_| Ok(files()),
+            &Interrupt::default(),
+        );
+        let [bad, good] = &ran.results.cells[..] else {
+            panic!("{:?}", ran.results.cells);
+        };
+        assert_eq!(bad.outcome.code().as_deref(), Some(code), "{flaw:?}");
+        assert_eq!(good.outcome, Outcome::Passed, "after {flaw:?}");
+    }
+}
+
+#[test]
+fn a_guest_without_room_says_which_file_it_could_not_write() {
+    let (outcome, _) = outcome_of([boots(Flaw::OutOfDisk)]);
+    let Outcome::Infra { code, reason } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(code, InfraCode::Harness);
+    assert!(reason.contains("No space left on device"), "{reason}");
 }
 
 #[test]

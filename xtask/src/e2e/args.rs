@@ -1,6 +1,6 @@
 //! The command line of `cargo xtask e2e`.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{
     ValueEnum,
@@ -16,7 +16,7 @@ use scenarios::schema::Suite;
 use super::{Agent, Options, PROCESSORS, Request};
 use crate::{
     matrix::{MirrorArgs, tier_parser},
-    model,
+    model, soak,
 };
 
 /// Boots kernels in QEMU, puts the agent through scenarios and judges it.
@@ -39,9 +39,13 @@ pub struct Args {
     /// Only scenarios whose id matches, such as 'open-*'; may be repeated.
     #[arg(long = "scenario", value_name = "GLOB")]
     scenarios: Vec<String>,
-    /// Only scenarios of this suite, of whatever tier; may be repeated.
+    /// Only scenarios of this suite, of whatever tier; may be repeated. `soak` is
+    /// `cargo xtask soak` on each kernel.
     #[arg(long = "suite", value_name = "NAME", value_parser = suite_parser())]
-    suites: Vec<Suite>,
+    suites: Vec<Chosen>,
+    /// How long a soak lasts [default: 10m].
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
     /// Only this boot mode; may be repeated.
     #[arg(long = "boot-mode", value_name = "MODE", value_parser = boot_mode_parser())]
     boot_modes: Vec<BootMode>,
@@ -92,6 +96,14 @@ pub struct Args {
     mirror: MirrorArgs,
 }
 
+/// What `--suite` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chosen {
+    Suite(Suite),
+    /// Not scenarios, but a task of its own.
+    Soak,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum AccelChoice {
     /// KVM where it really works, else TCG.
@@ -102,7 +114,30 @@ enum AccelChoice {
     Tcg,
 }
 
+const SOAK: &str = "soak";
+
 impl Args {
+    /// The soaks that are asked for instead of scenarios, one for each kernel.
+    pub(super) fn soaks(&self) -> anyhow::Result<Vec<soak::Args>> {
+        if !self.suites.contains(&Chosen::Soak) {
+            anyhow::ensure!(self.duration.is_none(), "`--for` is for `--suite soak`");
+            return Ok(Vec::new());
+        }
+        let alone = self.suites.len() == 1 && self.scenarios.is_empty() && !self.list;
+        anyhow::ensure!(
+            alone && self.agent == Agent::Aegisbpf,
+            "`--suite soak` takes `--for`, `--kernel`, `--json` and `--mirror` only"
+        );
+        let mut kernels: Vec<_> = self.kernels.iter().map(Some).collect();
+        if kernels.is_empty() {
+            kernels.push(None);
+        }
+        let soak = |kernel: Option<&String>| {
+            soak::Args::of(self.duration, kernel.cloned(), self.json, &self.mirror)
+        };
+        Ok(kernels.into_iter().map(soak).collect())
+    }
+
     pub(super) fn options(&self) -> Options {
         Options {
             request: Request {
@@ -111,7 +146,7 @@ impl Args {
                     kernels: self.kernels.clone(),
                     scenarios: self.scenarios.clone(),
                     boot_modes: self.boot_modes.clone(),
-                    suites: self.suites.clone(),
+                    suites: self.suites.iter().filter_map(Chosen::suite).collect(),
                 },
                 agent: self.agent.clone(),
                 shard: self.shard,
@@ -140,7 +175,7 @@ impl Args {
             && self.suites.is_empty()
             && self.boot_modes.is_empty()
             && self.tier > Tier::Smoke;
-        let asked = self.suites.contains(&Suite::Model) || everything;
+        let asked = self.suites.contains(&Chosen::Suite(Suite::Model)) || everything;
         let possible =
             self.agent == Agent::Aegisbpf && self.kernel_image.is_none() && self.resume.is_none();
         (asked && possible).then(|| model::Request {
@@ -157,10 +192,21 @@ impl Args {
     }
 }
 
-fn suite_parser() -> impl clap::builder::TypedValueParser<Value = Suite> {
-    PossibleValuesParser::new(Suite::ALL.map(Suite::name)).map(|name| {
+impl Chosen {
+    const fn suite(&self) -> Option<Suite> {
+        match self {
+            Self::Suite(suite) => Some(*suite),
+            Self::Soak => None,
+        }
+    }
+}
+
+fn suite_parser() -> impl clap::builder::TypedValueParser<Value = Chosen> {
+    let names = Suite::ALL.map(Suite::name).into_iter().chain([SOAK]);
+    PossibleValuesParser::new(names).map(|name| {
         let named = |suite: &Suite| suite.name() == name;
-        Suite::ALL.into_iter().find(named).unwrap_or_default()
+        let suite = Suite::ALL.into_iter().find(named);
+        suite.map_or(Chosen::Soak, Chosen::Suite)
     })
 }
 

@@ -34,7 +34,7 @@ pub use request::Request;
 use crate::{
     build::{self, Artifacts},
     exit_code::{ExitCode, OrExit as _},
-    model, output, setup, workspace,
+    model, output, setup, soak, workspace,
 };
 
 /// Of the guest's disk in memory.
@@ -87,6 +87,11 @@ pub struct Done {
 
 /// The task.
 pub fn run(args: &Args) -> Result<ExitCode> {
+    let soaks = args.soaks().or_exit(ExitCode::Usage)?;
+    if !soaks.is_empty() {
+        let run_all = |code: ExitCode, soak| Ok(code.and(soak::run(soak)?));
+        return soaks.iter().try_fold(ExitCode::Ok, run_all);
+    }
     let options = args.options();
     if args.list {
         list::print(&plan(&options)?, args.json)?;

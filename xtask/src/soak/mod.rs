@@ -38,6 +38,9 @@ const PROGRAM: &str = "soak";
 const MEMORY_MIB: u32 = 512;
 /// Leaks that are put into a copy of the agent.
 const FAULTS: &str = "xtask/src/soak/faults";
+const KERNEL: &str = "6.12";
+/// As long as the default says.
+const DURATION: Duration = Duration::from_mins(10);
 const SCHEMA_VERSION: u32 = 1;
 
 /// Puts the agent under a mixed load for a long time; fails when something of it
@@ -53,7 +56,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     fault: Option<String>,
     /// The kernel.
-    #[arg(long, value_name = "SERIES", default_value = "6.12")]
+    #[arg(long, value_name = "SERIES", default_value = KERNEL)]
     kernel: String,
     /// Print the report as JSON.
     #[arg(long)]
@@ -64,13 +67,18 @@ pub struct Args {
 
 impl Args {
     /// For `cargo xtask e2e --suite soak`.
-    pub(crate) fn of(duration: Duration, kernel: Option<String>, mirror: MirrorArgs) -> Self {
+    pub(crate) fn of(
+        duration: Option<Duration>,
+        kernel: Option<String>,
+        json: bool,
+        mirror: &MirrorArgs,
+    ) -> Self {
         Self {
-            duration,
+            duration: duration.unwrap_or(DURATION),
             fault: None,
-            kernel: kernel.unwrap_or_else(|| "6.12".into()),
-            json: false,
-            mirror,
+            kernel: kernel.unwrap_or_else(|| KERNEL.into()),
+            json,
+            mirror: mirror.clone(),
         }
     }
 }

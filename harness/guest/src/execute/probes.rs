@@ -59,7 +59,8 @@ impl Probes {
     fn ask(&self, supervisor: &mut Supervisor, task: &Task) -> Result<Verdict, String> {
         let argument = serde_json::to_string(task).map_err(text)?;
         let argv = self.command("run", argument, &task.run_as);
-        let deadline = Instant::now() + PROBE_DEADLINE;
+        let patience = Duration::from_millis(task.probe.patience_ms());
+        let deadline = Instant::now() + patience;
         let (exit, process) = run_to_end(supervisor, &argv, deadline)?;
         let output = process.into_output();
         match exit {
@@ -69,7 +70,7 @@ impl Probes {
                 "the probe ended with status {status}: {}",
                 String::from_utf8_lossy(output.stderr.tail(1024).1).trim()
             )),
-            None => Err(hangs()),
+            None => Err(hangs(patience)),
         }
     }
 
@@ -130,7 +131,7 @@ fn next_line(supervisor: &mut Supervisor, id: ProcessId, place: u64) -> Result<V
             }
         })
         .map_err(text)?;
-    said.unwrap_or_else(|| Err(hangs()))
+    said.unwrap_or_else(|| Err(hangs(PROBE_DEADLINE)))
 }
 
 fn read(line: &[u8]) -> Result<Verdict, String> {
@@ -138,9 +139,7 @@ fn read(line: &[u8]) -> Result<Verdict, String> {
         .map_err(|error| format!("the probe's verdict cannot be read: {error}"))
 }
 
-fn hangs() -> String {
-    format!(
-        "no verdict within {} s: the probe hangs",
-        PROBE_DEADLINE.as_secs()
-    )
+fn hangs(patience: Duration) -> String {
+    let seconds = patience.as_secs();
+    format!("no verdict within {seconds} s: the probe hangs")
 }
