@@ -24,7 +24,8 @@ mod operations;
 mod program;
 mod quiet;
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use harness_proto::count::{
     Calibration, CountPlan, Counted, Counts, LOOP_INSTRUCTIONS, PerThousand, Planned, Round,
@@ -32,7 +33,7 @@ use harness_proto::count::{
 };
 use thiserror::Error;
 
-use crate::attempt::AttemptError;
+use crate::attempt::{Attempt, AttemptError};
 use crate::files;
 use operations::Work;
 
@@ -55,15 +56,21 @@ pub enum WorkloadError {
 }
 
 /// Make the files that the operations need, and those that the rules of these
-/// numbers speak of, some of them beside what is measured. Once for all that is counted: two files with the same
-/// content are not the same to the kernel's caches.
+/// numbers speak of, some of them beside what is measured. Once for all that is
+/// counted: two files with the same content are not the same to the kernel's
+/// caches.
 pub fn populate(rules: u32, siblings: u32) -> Result<(), AttemptError> {
     operations::make_files()?;
-    for number in 0..rules {
-        files::write_file(Path::new(&rule_file(number)), "", 0o644)?;
-    }
-    for number in 0..siblings {
-        files::write_file(Path::new(&sibling_file(number)), "", 0o644)?;
+    let mut folder = PathBuf::new();
+    let of_rules = (0..rules).map(rule_file);
+    for file in of_rules.chain((0..siblings).map(sibling_file)) {
+        let path = Path::new(&file);
+        if path.parent() != Some(&folder) {
+            folder = path.parent().map(Path::to_owned).unwrap_or_default();
+            files::make_folder(&folder)?;
+        }
+        // Not flushed: a machine that dies has no use for it.
+        File::create(path).attempt(|| format!("make {file}"))?;
     }
     Ok(())
 }

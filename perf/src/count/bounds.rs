@@ -179,10 +179,7 @@ mod tests {
         check(Operation::Exec, Bound::AtMost(2_000.0));
         let quantity = |name| bounds.quantity("6.12", name);
         assert_eq!(quantity("apply-10000"), Some(Bound::AtMost(5e8)));
-        assert_eq!(
-            quantity("apply-100000-over-10000"),
-            Some(Bound::AtMost(12.0))
-        );
+        assert_eq!(quantity("apply-50000-over-5000"), Some(Bound::AtMost(12.0)));
         assert_eq!(quantity("apply-3"), None);
         assert_eq!(bounds.added("6.12", 10_001, Operation::Getppid), None);
         assert_eq!(bounds.added("5.10", 10, Operation::Getppid), None);

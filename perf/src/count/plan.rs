@@ -4,17 +4,18 @@ use harness_proto::count::{Calibration, CountPlan, Operation, PerThousand, Plann
 
 /// Windows of some 200,000 instructions: a timer interrupt comes every four
 /// million, so nineteen windows of twenty have none in them.
-const WINDOWS: u32 = 41;
+const WINDOWS: u32 = 21;
 /// For operations that take now and then what others have saved up (pages for
 /// new objects, objects to be freed): a window each, so that the median is an
 /// operation without it.
-const SINGLE_WINDOWS: u32 = 201;
+const SINGLE_WINDOWS: u32 = 101;
 /// For operations of a quarter of a million instructions.
-const LARGE_WINDOWS: u32 = 121;
+const LARGE_WINDOWS: u32 = 81;
 const MEDIAN: u8 = 50;
-/// Making a process goes through so many allocations that hardly a window is
-/// without one that takes long, and how many are differs from process to
-/// process. One in ten has next to none: it is half as far apart as the median.
+/// Making a process or a file goes through so many allocations that hardly a
+/// window is without one that takes long, and how many are differs from process
+/// to process, and with it which kind of window is in the middle. One in ten has
+/// next to none.
 const LOW: u8 = 10;
 
 /// Count these operations, in so many rounds; the first is dropped later.
@@ -56,9 +57,9 @@ fn planned(operation: Operation) -> Planned {
             (1, SINGLE_WINDOWS, MEDIAN)
         }
         Operation::Exec | Operation::Fork => (1, LARGE_WINDOWS, LOW),
-        Operation::CreateUnlink => (1, SINGLE_WINDOWS, MEDIAN),
+        Operation::CreateUnlink => (1, SINGLE_WINDOWS, LOW),
         // There and back: the names may differ in cost.
-        Operation::Rename => (2, SINGLE_WINDOWS, MEDIAN),
+        Operation::Rename => (2, SINGLE_WINDOWS, LOW),
     };
     Planned {
         operation,

@@ -176,13 +176,13 @@ impl KernelReport {
 impl CalibrationReport {
     /// Of all counts of one boot.
     pub(crate) fn new(plan: &CountPlan, counts: &[(Subject, Counts)]) -> Result<Self, ReportError> {
-        Self::of(plan, counts.iter().map(|(_, counts)| counts))
+        Self::of(plan, &counts.iter().map(|(_, counts)| counts))
     }
 
     /// The same without who was in force.
     pub(crate) fn of<'a>(
         plan: &CountPlan,
-        counts: impl Iterator<Item = &'a Counts> + Clone,
+        counts: &(impl Iterator<Item = &'a Counts> + Clone),
     ) -> Result<Self, ReportError> {
         let all = || counts.clone().map(|counts| &counts.loop_rounds);
         if all().any(|rounds| rounds.len() < LEAST_ROUNDS) {

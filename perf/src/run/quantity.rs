@@ -172,10 +172,11 @@ fn applying(applied: &[(u32, Metered)], all: &mut Vec<Found>) {
         let took = whole(metered.instructions);
         all.push((format!("apply-{rules}"), took, Unit::Instructions));
     }
-    for pair in applied.windows(2) {
-        let [(few, less), (many, more)] = pair else {
-            continue;
-        };
+    // What ten times as many rules take.
+    let pairs = applied
+        .iter()
+        .flat_map(|one| applied.iter().map(move |other| (one, other)));
+    for ((few, less), (many, more)) in pairs.filter(|((few, _), (many, _))| few * 10 == *many) {
         let times = whole(more.instructions) / whole(less.instructions.max(1));
         all.push((format!("apply-{many}-over-{few}"), times, Unit::Times));
     }

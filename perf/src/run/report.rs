@@ -202,7 +202,7 @@ impl KernelRun {
 
 fn calibration(surveyed: &Surveyed) -> Result<CalibrationReport, ReportError> {
     let (_, plan, _) = surveyed.counts.first().ok_or(ReportError::NotCalibrated)?;
-    CalibrationReport::of(plan, surveyed.counts.iter().map(|(_, _, counts)| counts))
+    CalibrationReport::of(plan, &surveyed.counts.iter().map(|(_, _, counts)| counts))
 }
 
 /// What was said of an operation in a case, by process.

@@ -103,7 +103,10 @@ fn cells(title: &str, kernel: &KernelRun, cases: &[Case]) -> Grid {
         row.push(format!("{:.2} %", spread.fold(0.0, f64::max)));
         let bound = known.iter().find_map(|cell| cell.bound);
         row.push(bound.map_or_else(String::new, |bound| bound.to_string()));
-        let verdict = known.iter().map(|cell| cell.verdict).max_by_key(worse);
+        let verdict = known
+            .iter()
+            .map(|cell| cell.verdict)
+            .max_by_key(|&verdict| worse(verdict));
         row.push(verdict.map_or_else(String::new, |verdict| word(verdict).to_owned()));
         Some(row)
     });
@@ -220,7 +223,7 @@ fn changes(compared: &Compared) -> Option<Grid> {
     })
 }
 
-fn worse(verdict: &Verdict) -> u8 {
+fn worse(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Unbounded => 0,
         Verdict::Within => 1,

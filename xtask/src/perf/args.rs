@@ -5,13 +5,17 @@ use harness_proto::count::Operation;
 
 use crate::matrix::MirrorArgs;
 
+/// An agent must take 100,000 rules, and takes 10,000 more: half are about files, half
+/// about addresses.
+pub(super) const MOST_RULES: i64 = 55_000;
+
 /// Kernels, rules, and how often.
 #[derive(Debug, clap::Args)]
 pub(super) struct Counting {
     /// How many rules about files the agent has, and about addresses as many;
     /// all exact, none about what is counted.
     #[arg(long, value_name = "N", default_value_t = 10_000,
-          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+          value_parser = clap::value_parser!(u32).range(1..=MOST_RULES))]
     pub(super) rules: u32,
     /// Count on this kernel; may be repeated [default: 6.12].
     #[arg(long = "kernel", value_name = "SERIES")]

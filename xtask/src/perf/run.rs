@@ -19,7 +19,7 @@ use perf::{
 };
 
 use super::{
-    args::operation_parser,
+    args::{MOST_RULES, operation_parser},
     bench::Bench,
     count::{folder, interrupt, kernels},
     guest,
@@ -47,7 +47,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask perf run --kernel 6.12 --kernel 7.3\n  \
-                        cargo xtask perf run --workload open-close --rules 10 --rules 100000"
+                        cargo xtask perf run --workload open-close --rules 10 --rules 50000"
 )]
 pub(super) struct Args {
     /// Count on this kernel; may be repeated [default: 6.12].
@@ -57,7 +57,7 @@ pub(super) struct Args {
     #[arg(long = "workload", value_name = "NAME", value_parser = operation_parser())]
     workloads: Vec<Operation>,
     /// Only policies with so many exact rules of each kind; may be repeated.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=MOST_RULES))]
     rules: Vec<u32>,
     /// Only policies with exact rules, in this mode.
     #[arg(long)]
@@ -91,7 +91,10 @@ enum ModeArg {
 
 const ROUNDS: u32 = 4;
 const BRIEF_ROUNDS: u32 = 3;
-const EXACT: [u32; 5] = [0, 10, 1_000, 10_000, 100_000];
+/// Of each kind: the last are 100,000 rules in all.
+const EXACT: [u32; 5] = [0, 10, 1_000, 10_000, 50_000];
+/// Of each kind, to be applied: the last are ten times as many as the first.
+const APPLIED: [u32; 3] = [5_000, 10_000, 50_000];
 /// Up to so many rules the agent is held against its bounds.
 const BOUNDED: u32 = 10_000;
 
@@ -121,7 +124,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         folder: &folder,
         interrupt: &interrupt,
     };
-    let whole = args.workloads.is_empty() && args.rules.is_empty() && args.mode.is_none();
+    let whole = whole(args);
     let (kernels, not_counted, exit_code) = bench.each(&kernels, |series, facts, transcript| {
         let surveyed = sweep::read(&program, transcript).or_exit(ExitCode::Inconclusive)?;
         let build = build_of(&kernels, series);
@@ -198,6 +201,11 @@ fn build_of(kernels: &[Kernel], series: &str) -> String {
     }
 }
 
+/// Whether everything is asked for.
+fn whole(args: &Args) -> bool {
+    args.workloads.is_empty() && args.rules.is_empty() && args.mode.is_none()
+}
+
 /// What is counted.
 fn sweep(args: &Args) -> Sweep {
     let chosen =
@@ -258,12 +266,9 @@ fn sweep(args: &Args) -> Sweep {
         }));
     }
     policies.retain(|counted| !counted.plan.operations.is_empty());
-    let apply = [BOUNDED, 100_000]
-        .into_iter()
-        .filter(|count| exact.contains(count));
     Sweep {
-        apply: if args.workloads.is_empty() {
-            apply.collect()
+        apply: if whole(args) {
+            APPLIED.into()
         } else {
             Vec::new()
         },

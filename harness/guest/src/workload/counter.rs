@@ -32,7 +32,7 @@ pub(super) fn count_loop(passes: u64) -> u64 {
 }
 
 /// A loop of so many passes, or nothing at all.
-#[inline(always)]
+#[inline]
 pub(super) fn slow_down(passes: u64) {
     if passes > 0 {
         spin(passes);

@@ -81,7 +81,7 @@ pub(in crate::run) fn surveyed() -> Surveyed {
             counts(Case::None, 0),
             counts(exact(10), 400),
             counts(exact(10_000), 402),
-            counts(exact(100_000), 402),
+            counts(exact(50_000), 402),
             counts(Case::enforce(Rules::Siblings(10)), 410),
             counts(Case::enforce(Rules::Siblings(1_000)), 608),
             counts(Case::enforce(Rules::Subtree), 500),
@@ -91,13 +91,19 @@ pub(in crate::run) fn surveyed() -> Surveyed {
         footprints: vec![(exact(10_000), footprint(9 << 20))],
         applied: vec![
             (
-                10_000,
+                5_000,
                 Metered {
                     instructions: 300_000_000,
                 },
             ),
             (
-                100_000,
+                10_000,
+                Metered {
+                    instructions: 450_000_000,
+                },
+            ),
+            (
+                50_000,
                 Metered {
                     instructions: 3_000_000_000,
                 },
@@ -134,7 +140,7 @@ fn what_is_as_it_should_be_is_within_its_bounds() {
     assert!(run.verdicts().all(passes));
     assert_eq!(verdict_of(&run, 10_000), Verdict::Within);
     // The bounds speak of at most 10,000 rules.
-    assert_eq!(verdict_of(&run, 100_000), Verdict::Unbounded);
+    assert_eq!(verdict_of(&run, 50_000), Verdict::Unbounded);
     insta::assert_snapshot!(table::render(&report(run)));
 }
 
@@ -156,16 +162,16 @@ fn each_figure_that_is_beyond_its_bound_is_found() {
         "open-close with enforce-10000",
     );
     exceeded(
-        &|it| it.counts[3] = counts(Case::enforce(Rules::Exact(100_000)), 421),
-        "flat-open-close-10-100000",
+        &|it| it.counts[3] = counts(Case::enforce(Rules::Exact(50_000)), 421),
+        "flat-open-close-10-50000",
     );
     exceeded(
-        &|it| it.applied[0].1.instructions = 500_000_001,
+        &|it| it.applied[1].1.instructions = 500_000_001,
         "apply-10000",
     );
     exceeded(
-        &|it| it.applied[1].1.instructions = 3_600_000_001,
-        "apply-100000-over-10000",
+        &|it| it.applied[2].1.instructions = 3_600_000_001,
+        "apply-50000-over-5000",
     );
     exceeded(
         &|it| it.footprints[0].1.resident_bytes = (15 << 20) + 1,
@@ -259,7 +265,7 @@ fn slopes_are_what_one_more_costs() {
     assert_eq!(value("sibling-rule"), Some(198.0 / 990.0));
     assert_eq!(value("subtree-folder"), Some(0.0));
     assert_eq!(value("network-length"), None);
-    assert_eq!(value("apply-100000-over-10000"), Some(10.0));
+    assert_eq!(value("apply-50000-over-5000"), Some(10.0));
 }
 
 #[test]
