@@ -48,7 +48,7 @@ pub(super) fn search(
             report.spent.add(tried.spent);
             for ((number, case), compared) in cases.into_iter().zip(&tried.compared) {
                 report.add(compared);
-                for mismatch in &compared.mismatches {
+                if let Some(mismatch) = compared.mismatches.first() {
                     stages.note(&told(&case, mismatch));
                 }
                 if found.is_none()

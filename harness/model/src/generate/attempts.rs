@@ -92,7 +92,7 @@ pub(super) fn make(rng: &mut Rng, world: &World, rules: &[Rule], count: usize) -
         }
         let aimed = !rules.is_empty() && percent(rng, AIMED);
         let probe = if aimed {
-            let rule = one_of(rng, rules);
+            let rule = if percent(rng, 45) { &rules[0] } else { one_of(rng, rules) };
             if !rule.scope.is_empty() && percent(rng, 80) {
                 by = *one_of(rng, among(&rule.scope[0]));
             }
