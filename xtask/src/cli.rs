@@ -7,8 +7,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
 use crate::{
-    build, capacity, deny, doctor, e2e, gate, matrix, model, output, perf, powercut, proof, report, repro,
-    room, setup, teeth, test, workspace,
+    build, capacity, deny, doctor, e2e, gate, matrix, model, output, perf, powercut, proof, report,
+    repro, room, setup, teeth, test, workspace,
 };
 
 /// Everything this project does, from set-up to reports.

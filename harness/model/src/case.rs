@@ -52,7 +52,10 @@ impl Case {
         let text = serde_json::to_string(self).expect("a case has string keys");
         let ends = ["/", "\""];
         let moved = ends.iter().fold(text, |text, end| {
-            text.replace(&format!("{}{end}", self.world.root), &format!("{root}{end}"))
+            text.replace(
+                &format!("{}{end}", self.world.root),
+                &format!("{root}{end}"),
+            )
         });
         serde_json::from_str(&moved).expect("only paths have changed")
     }

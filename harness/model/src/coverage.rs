@@ -94,9 +94,7 @@ impl Object {
             Self::ExecPath | Self::ExecSubtree | Self::ExecSha256 | Self::ExecAllBut => {
                 &Deed::OF_PROGRAMS
             }
-            Self::Address | Self::Network => {
-                &[Deed::Connect, Deed::Send, Deed::Bind, Deed::Listen]
-            }
+            Self::Address | Self::Network => &[Deed::Connect, Deed::Send, Deed::Bind, Deed::Listen],
             Self::Kernel => &[
                 Deed::Ptrace,
                 Deed::ModuleLoad,

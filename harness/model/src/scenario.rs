@@ -54,9 +54,18 @@ pub fn text(case: &Case, id: &str, title: &str) -> String {
     ] {
         let _ = writeln!(text, "{name} = {value}");
     }
-    scenario.setup.iter().for_each(|one| part(&mut text, "setup", one));
-    scenario.rules.iter().for_each(|one| part(&mut text, "rule", one));
-    scenario.steps.iter().for_each(|one| part(&mut text, "step", one));
+    scenario
+        .setup
+        .iter()
+        .for_each(|one| part(&mut text, "setup", one));
+    scenario
+        .rules
+        .iter()
+        .for_each(|one| part(&mut text, "rule", one));
+    scenario
+        .steps
+        .iter()
+        .for_each(|one| part(&mut text, "step", one));
     text
 }
 
@@ -173,10 +182,12 @@ fn setup(case: &Case) -> Vec<Setup> {
     let tried = serde_json::to_string(&case.attempts).unwrap_or_default();
     for port in LISTENING {
         if tried.contains(&port.to_string()) {
-            all.extend([Transport::Tcp, Transport::Udp].map(|transport| Setup::Listener {
-                transport,
-                address: SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
-            }));
+            all.extend(
+                [Transport::Tcp, Transport::Udp].map(|transport| Setup::Listener {
+                    transport,
+                    address: SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
+                }),
+            );
         }
     }
     all.push(Setup::World(case.world.clone()));
@@ -185,7 +196,10 @@ fn setup(case: &Case) -> Vec<Setup> {
 
 fn doers_of(case: &Case) -> Vec<RunAs> {
     let doers = doers();
-    let of = case.attempts.iter().map(|attempt| doers[attempt.by].clone());
+    let of = case
+        .attempts
+        .iter()
+        .map(|attempt| doers[attempt.by].clone());
     of.collect()
 }
 

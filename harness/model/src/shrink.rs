@@ -100,7 +100,10 @@ pub fn size(case: &Case) -> usize {
 fn without_unnamed(case: &Case) -> Case {
     let text = serde_json::to_string(&(&case.rules, &case.attempts)).unwrap_or_default();
     let mut smaller = case.clone();
-    smaller.world.items.retain(|item| text.contains(path_of(item)));
+    smaller
+        .world
+        .items
+        .retain(|item| text.contains(path_of(item)));
     smaller
 }
 
@@ -137,4 +140,58 @@ fn simpler(rule: &scenarios::Rule) -> Vec<scenarios::Rule> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{candidates, size};
+    use crate::{
+        case::{Abilities, Case},
+        generate,
+        oracle::foretell,
+    };
+
+    #[test]
+    fn every_candidate_is_smaller_and_can_be_made_and_told() {
+        for number in 0..20 {
+            let case = generate::case(5, number, Abilities::ALL);
+            for candidate in candidates(&case, 60) {
+                assert!(size(&candidate) < size(&case));
+                assert!(candidate.is_sound());
+                foretell(&candidate, true);
+            }
+        }
+    }
+
+    /// As the search does it, with a fault that can be seen without a machine.
+    fn shrink(mut case: Case, fails: impl Fn(&Case) -> Option<usize>) -> Case {
+        while let Some(smaller) = fails(&case).and_then(|failing| {
+            let mut all = candidates(&case, failing).into_iter();
+            all.find(|case| fails(case).is_some())
+        }) {
+            case = smaller;
+        }
+        case
+    }
+
+    #[test]
+    fn what_is_left_in_the_end_is_one_attempt_and_its_rule() {
+        let fails = |case: &Case| {
+            let foretold = foretell(case, true);
+            foretold.iter().position(|one| {
+                one.decided()
+                    .is_some_and(|it| it.action != scenarios::rule::Action::Audit)
+            })
+        };
+        let mut shrunk = 0;
+        for number in 0..10 {
+            let case = generate::case(5, number, Abilities::ALL);
+            if fails(&case).is_some() {
+                let smallest = shrink(case, fails);
+                assert_eq!((smallest.rules.len(), smallest.attempts.len()), (1, 1));
+                shrunk += 1;
+            }
+        }
+        assert!(shrunk > 5);
+    }
 }

@@ -140,9 +140,8 @@ impl Args {
             && self.boot_modes.is_empty()
             && self.tier > Tier::Smoke;
         let asked = self.suites.contains(&Suite::Model) || everything;
-        let possible = self.agent == Agent::Aegisbpf
-            && self.kernel_image.is_none()
-            && self.resume.is_none();
+        let possible =
+            self.agent == Agent::Aegisbpf && self.kernel_image.is_none() && self.resume.is_none();
         (asked && possible).then(|| model::Request {
             tier: self.tier,
             kernels: self.kernels.clone(),

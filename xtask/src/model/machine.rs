@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use ::model::{
+    Case,
+    compare::{Compared, compare},
+};
 use anyhow::{Result, anyhow};
 use harness::{
     AegisBpf, FailCode, Outcome,
@@ -12,7 +16,6 @@ use harness::{
     vm::{BootSpec, Qemu},
 };
 use harness_proto::{Batched, Observation};
-use ::model::{Case, compare::{Compared, compare}};
 use kernel_matrix::{BootImage, BootMode};
 use serde::Serialize;
 

@@ -106,7 +106,9 @@ impl KernelReport {
             .collect();
         self.missing = self.kinds.missing(objects);
         self.missing.retain(|(object, other)| {
-            !without.iter().any(|(one, name)| text(one) == *object && name == other)
+            !without
+                .iter()
+                .any(|(one, name)| text(one) == *object && name == other)
         });
     }
 
@@ -151,7 +153,9 @@ impl KernelReport {
         }
         if !self.missing.is_empty() {
             let missing = self.missing.iter();
-            let missing: Vec<_> = missing.map(|(one, other)| format!("{one} × {other}")).collect();
+            let missing: Vec<_> = missing
+                .map(|(one, other)| format!("{one} × {other}"))
+                .collect();
             let _ = write!(words, "; never decided: {}", missing.join(", "));
         }
         if let Some(trouble) = &self.trouble {

@@ -2,8 +2,8 @@
 
 use std::{num::NonZeroUsize, thread, time::Instant};
 
-use anyhow::Result;
 use ::model::{Case, case::Abilities, compare::Mismatch, coverage::Object, generate};
+use anyhow::Result;
 use kernel_matrix::{BootMode, Capability, Kernel};
 
 use super::{
@@ -37,11 +37,15 @@ pub(super) fn search(
     let mut found = None;
     while !report.has_enough() && found.is_none() && report.trouble.is_none() {
         let begin = next;
-        let rounds: Vec<_> = (0..jobs.get() as u64).map(|job| {
-            let first = begin + job * TOGETHER;
-            let numbers = first..first + TOGETHER;
-            numbers.map(|number| (number, generate::case(seed, number, able))).collect()
-        }).collect();
+        let rounds: Vec<_> = (0..jobs.get() as u64)
+            .map(|job| {
+                let first = begin + job * TOGETHER;
+                let numbers = first..first + TOGETHER;
+                numbers
+                    .map(|number| (number, generate::case(seed, number, able)))
+                    .collect()
+            })
+            .collect();
         next += jobs.get() as u64 * TOGETHER;
         for round in try_rounds(bench, rounds) {
             let (cases, tried) = round?;
@@ -94,7 +98,9 @@ fn try_rounds(bench: &Bench<'_>, rounds: Vec<Vec<(u64, Case)>>) -> Vec<Result<Ro
             })
             .collect();
         let joined = running.into_iter().map(|round| {
-            round.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            round
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
         joined.collect()
     })
@@ -111,7 +117,8 @@ fn abilities(kernel: &Kernel) -> Abilities {
 
 fn objects(able: Abilities) -> Vec<Object> {
     let all = Object::ALL.into_iter();
-    all.filter(|object| able.content || *object != Object::ExecSha256).collect()
+    all.filter(|object| able.content || *object != Object::ExecSha256)
+        .collect()
 }
 
 /// What the kernel cannot do.

@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use ::model::{
     Case,
     case::WORLDS,
@@ -11,6 +10,7 @@ use ::model::{
     scenario,
     shrink::{candidates, size},
 };
+use anyhow::Result;
 
 use super::{machine::Bench, report::CounterExample};
 use crate::progress::Stages;
@@ -76,9 +76,12 @@ fn smaller(
             .collect();
         *boots += 1;
         let tried = bench.try_all(&format!("shrink-{boots}"), &moved)?;
-        let failed = some.iter().zip(&tried.compared).filter_map(|(case, compared)| {
-            Some((case.clone(), compared.mismatches.first()?.clone()))
-        });
+        let failed = some
+            .iter()
+            .zip(&tried.compared)
+            .filter_map(|(case, compared)| {
+                Some((case.clone(), compared.mismatches.first()?.clone()))
+            });
         let smallest = failed.min_by_key(|(case, _)| size(case));
         if smallest.is_some() {
             return Ok(smallest);

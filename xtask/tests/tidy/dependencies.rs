@@ -21,7 +21,13 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("model", &["harness-proto", "scenarios"]),
     (
         "harness",
-        &["harness-proto", "kernel-matrix", "model", "perf", "scenarios"],
+        &[
+            "harness-proto",
+            "kernel-matrix",
+            "model",
+            "perf",
+            "scenarios",
+        ],
     ),
     (
         "xtask",

@@ -6,7 +6,8 @@ use fastrand::Rng;
 use harness_proto::{
     Access, Attempt, Probe, Transport, World,
     probe::{
-        KernelProbe, Attribute, CreateWay, ExecWay, MapWay, MountProbe, NodeKind, OpenWay, SendWay, SocketWay,
+        Attribute, CreateWay, ExecWay, KernelProbe, MapWay, MountProbe, NodeKind, OpenWay, SendWay,
+        SocketWay,
     },
 };
 use scenarios::{
@@ -88,11 +89,19 @@ pub(super) fn make(rng: &mut Rng, world: &World, rules: &[Rule], count: usize) -
     let attempts = (0..count).map(|_| {
         // Those of one doer in a row are told at once.
         if percent(rng, 35) {
-            by = if percent(rng, 30) { 0 } else { rng.usize(..doers) };
+            by = if percent(rng, 30) {
+                0
+            } else {
+                rng.usize(..doers)
+            };
         }
         let aimed = !rules.is_empty() && percent(rng, AIMED);
         let probe = if aimed {
-            let rule = if percent(rng, 45) { &rules[0] } else { one_of(rng, rules) };
+            let rule = if percent(rng, 45) {
+                &rules[0]
+            } else {
+                one_of(rng, rules)
+            };
             if !rule.scope.is_empty() && percent(rng, 80) {
                 by = *one_of(rng, among(&rule.scope[0]));
             }
@@ -147,7 +156,11 @@ impl Places {
     /// The same, but not the root of the world: it is unmounted in the end.
     fn draw_inside(&self, rng: &mut Rng) -> String {
         let path = self.draw(rng);
-        if path == self.root { format!("{path}/a") } else { path }
+        if path == self.root {
+            format!("{path}/a")
+        } else {
+            path
+        }
     }
 
     /// What a rule names, what is beneath or around it, what is there, or
@@ -223,8 +236,10 @@ fn aimed_probe(rng: &mut Rng, places: &Places, rule: &Rule) -> Probe {
     };
     let mut named = paths_of(rule);
     named.retain(|path| path.starts_with(&places.root));
-    if matches!(rule.target, Target::Exec(Programs::AllBut(_) | Programs::Sha256Of(_)))
-        && !places.programs.is_empty()
+    if matches!(
+        rule.target,
+        Target::Exec(Programs::AllBut(_) | Programs::Sha256Of(_))
+    ) && !places.programs.is_empty()
         && percent(rng, 80)
     {
         // What it leaves out, or what is like it.
@@ -237,9 +252,19 @@ fn aimed_probe(rng: &mut Rng, places: &Places, rule: &Rule) -> Probe {
     };
     let beneath = format!("{path}/");
     let deed = *one_of(rng, &deeds);
-    let of_files = !matches!(deed, Deed::Create | Deed::Delete | Deed::Rename | Deed::Attributes);
-    let among = if of_files { &places.files } else { &places.there };
-    let beneath: Vec<&String> = among.iter().filter(|one| one.starts_with(&beneath)).collect();
+    let of_files = !matches!(
+        deed,
+        Deed::Create | Deed::Delete | Deed::Rename | Deed::Attributes
+    );
+    let among = if of_files {
+        &places.files
+    } else {
+        &places.there
+    };
+    let beneath: Vec<&String> = among
+        .iter()
+        .filter(|one| one.starts_with(&beneath))
+        .collect();
     if !beneath.is_empty() && percent(rng, 60) {
         path.clone_from(*one_of(rng, &beneath));
     } else if percent(rng, 10) {
@@ -278,7 +303,11 @@ fn aimed_peer(rng: &mut Rng, network: &NetworkTarget) -> Probe {
         (NetworkOperation::Bind, Kind::Bind),
         (NetworkOperation::Listen, Kind::Listen),
     ];
-    let kinds: Vec<Kind> = all.into_iter().filter(|(one, _)| named(*one)).map(|(_, kind)| kind).collect();
+    let kinds: Vec<Kind> = all
+        .into_iter()
+        .filter(|(one, _)| named(*one))
+        .map(|(_, kind)| kind)
+        .collect();
     let kind = *one_of(rng, &kinds);
     let local = matches!(kind, Kind::Bind | Kind::Listen);
     let address = peers::aimed(rng, network, local);
@@ -289,7 +318,12 @@ fn of_peer(rng: &mut Rng, kind: Kind, address: SocketAddr) -> Probe {
     let transport = *one_of(rng, &[Transport::Tcp, Transport::Udp]);
     match kind {
         Kind::Send => {
-            let ways = [SendWay::Sendto, SendWay::Sendmsg, SendWay::Sendmmsg, SendWay::FastOpen];
+            let ways = [
+                SendWay::Sendto,
+                SendWay::Sendmsg,
+                SendWay::Sendmmsg,
+                SendWay::FastOpen,
+            ];
             let by = match *one_of(rng, &ways) {
                 // Whether a peer that does not answer is waited for is not
                 // what is asked about.
@@ -418,12 +452,16 @@ fn probe(rng: &mut Rng, places: &Places, kind: Kind, path: String) -> Probe {
         }
         Kind::Kernel(probe) => Probe::Kernel(probe),
         Kind::Mount => Probe::Mount(match rng.u32(..3) {
-            0 => MountProbe::Tmpfs { at: places.draw_inside(rng) },
+            0 => MountProbe::Tmpfs {
+                at: places.draw_inside(rng),
+            },
             1 => MountProbe::Bind {
                 from: path,
                 to: places.draw_inside(rng),
             },
-            _ => MountProbe::Umount { at: places.draw_inside(rng) },
+            _ => MountProbe::Umount {
+                at: places.draw_inside(rng),
+            },
         }),
     }
 }

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use fastrand::Rng;
-use scenarios::rule::{NetworkTarget, Ports, Protocol};
 use scenarios::NetworkOperation;
+use scenarios::rule::{NetworkTarget, Ports, Protocol};
 
 use super::{one_of, percent};
 use crate::case::{FREE, LISTENING, SILENT};
@@ -46,7 +46,9 @@ const NETWORKS: [&str; 10] = [
 
 /// A peer, or with `local` an address to take.
 pub(super) fn peer(rng: &mut Rng, local: bool) -> SocketAddr {
-    let address: IpAddr = one_of(rng, &ADDRESSES).parse().unwrap_or([127, 0, 0, 1].into());
+    let address: IpAddr = one_of(rng, &ADDRESSES)
+        .parse()
+        .unwrap_or([127, 0, 0, 1].into());
     let port = if local {
         *one_of(rng, &FREE)
     } else if percent(rng, 15) {
@@ -65,7 +67,10 @@ pub(super) fn target(rng: &mut Rng, single: bool, wide: bool) -> NetworkTarget {
         NetworkOperation::Bind,
         NetworkOperation::Listen,
     ];
-    let mut operations: Vec<_> = all.into_iter().filter(|_| wide || percent(rng, 50)).collect();
+    let mut operations: Vec<_> = all
+        .into_iter()
+        .filter(|_| wide || percent(rng, 50))
+        .collect();
     if percent(rng, 50) {
         // Else nobody would come to listening.
         operations.retain(|one| *one != NetworkOperation::Bind);
@@ -102,7 +107,10 @@ fn ports(rng: &mut Rng) -> Option<Ports> {
 pub(super) fn aimed(rng: &mut Rng, target: &NetworkTarget, local: bool) -> SocketAddr {
     let mut peer = peer(rng, local);
     let beginning: String = target.address.chars().take(4).collect();
-    let near: Vec<_> = ADDRESSES.iter().filter(|one| one.contains(&beginning)).collect();
+    let near: Vec<_> = ADDRESSES
+        .iter()
+        .filter(|one| one.contains(&beginning))
+        .collect();
     if percent(rng, 20) {
         peer.set_ip(if percent(rng, 50) {
             Ipv4Addr::UNSPECIFIED.into()

@@ -118,7 +118,9 @@ pub(super) fn make(rng: &mut Rng, world: &World, able: Abilities, number: u64) -
     let count = rng.usize(1..=MOST);
     let mut rule = |rng: &mut Rng, at: usize| {
         let turn = (at == 0).then(|| Turn::of(number));
-        let mut kind = turn.as_ref().map_or_else(|| weighted(rng, &KINDS), |turn| turn.kind);
+        let mut kind = turn
+            .as_ref()
+            .map_or_else(|| weighted(rng, &KINDS), |turn| turn.kind);
         if matches!(kind, Kind::Subtree | Kind::ExecSubtree) {
             subtrees += 1;
             if subtrees > MOST_SUBTREES {
@@ -206,7 +208,12 @@ fn target(
         }
         Kind::AllBut => {
             let mut left_out = vec![PROBE_PATH.to_owned(), OTHER_PROGRAM.to_owned()];
-            left_out.extend(paths.all(&[Thing::Program]).into_iter().filter(|_| percent(rng, 50)));
+            left_out.extend(
+                paths
+                    .all(&[Thing::Program])
+                    .into_iter()
+                    .filter(|_| percent(rng, 50)),
+            );
             Target::Exec(Programs::AllBut(left_out))
         }
         Kind::Address | Kind::Network => {
@@ -214,12 +221,14 @@ fn target(
         }
         Kind::Kernel => {
             let all = KERNEL_OPERATIONS.into_iter();
-            let possible = all.filter(|one| {
-                able.user_namespaces || *one != KernelOperation::UserNamespace
-            });
+            let possible =
+                all.filter(|one| able.user_namespaces || *one != KernelOperation::UserNamespace);
             let possible: Vec<_> = possible.collect();
-            let mut operations: Vec<_> =
-                possible.iter().copied().filter(|_| wide || percent(rng, 40)).collect();
+            let mut operations: Vec<_> = possible
+                .iter()
+                .copied()
+                .filter(|_| wide || percent(rng, 40))
+                .collect();
             if operations.is_empty() {
                 operations.push(*one_of(rng, &possible));
             }
@@ -242,7 +251,10 @@ impl Thing {
 /// Mostly of something that is there.
 fn path(rng: &mut Rng, paths: &Paths, world: &World, wanted: &[Thing]) -> String {
     let there = paths.all(wanted);
-    let there: Vec<_> = there.into_iter().filter(|path| *path != world.root).collect();
+    let there: Vec<_> = there
+        .into_iter()
+        .filter(|path| *path != world.root)
+        .collect();
     if there.is_empty() || percent(rng, 15) {
         return missing(rng, paths);
     }

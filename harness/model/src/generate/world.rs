@@ -137,7 +137,9 @@ fn link(rng: &mut Rng, world: &mut World, depth: usize) {
     }
     let from = one_of(rng, &files).clone();
     if let Some(path) = free(rng, &paths, depth)
-        && !mounts.iter().any(|at| from.starts_with(at) || path.starts_with(at))
+        && !mounts
+            .iter()
+            .any(|at| from.starts_with(at) || path.starts_with(at))
     {
         world.items.push(Item::Link { from, path });
     }

@@ -10,8 +10,8 @@ use super::{
     Oracle,
     meaning::{Attempt, Spoken, Thing},
     tree::{
-        Content, EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ENODATA, ENODEV, ENOENT, ENOEXEC,
-        ENOTDIR, ENOTEMPTY, EPERM, EXDEV, End, Kind, Name, NodeId, READ, SEARCH, Spot, WRITE,
+        Content, EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ENODATA, ENODEV, ENOENT, ENOEXEC, ENOTDIR,
+        ENOTEMPTY, EPERM, EXDEV, End, Kind, Name, NodeId, READ, SEARCH, Spot, WRITE,
     },
     who::Who,
 };
@@ -247,7 +247,10 @@ impl Act<'_> {
     fn may_delete(&self, folder: NodeId, node: NodeId, as_folder: bool) -> Done {
         self.must_let(folder, WRITE | SEARCH)?;
         let tree = &self.oracle.tree;
-        let (sticky, owner) = (tree.nodes[folder].mode & STICKY != 0, tree.nodes[folder].user);
+        let (sticky, owner) = (
+            tree.nodes[folder].mode & STICKY != 0,
+            tree.nodes[folder].user,
+        );
         if sticky && self.who.walker.user != owner {
             self.must_own(node)?;
         }
@@ -307,7 +310,10 @@ impl Act<'_> {
         {
             return Err(if exchange { EINVAL } else { ENOTEMPTY }.into());
         }
-        if target.as_ref().is_some_and(|target| target.node == source.node) {
+        if target
+            .as_ref()
+            .is_some_and(|target| target.node == source.node)
+        {
             return Ok(());
         }
         let is_folder = tree.is_folder(source.node);
@@ -337,7 +343,10 @@ impl Act<'_> {
             self.ask_to_rename(target, Some(&source), &old_name)?;
         }
         self.ask_to_rename(&source, target.as_ref(), &new_name)?;
-        if [&old_name, &new_name].iter().any(|name| self.oracle.tree.is_covered(name)) {
+        if [&old_name, &new_name]
+            .iter()
+            .any(|name| self.oracle.tree.is_covered(name))
+        {
             return Err(EBUSY.into());
         }
         let tree = &mut self.oracle.tree;

@@ -146,9 +146,12 @@ impl InForce {
                     Programs::Sha256Of(path) => {
                         let found = content(existing(path, tree), tree);
                         What::Content(found.expect("a case names the content of a file"))
-                    },
+                    }
                     Programs::AllBut(paths) => What::AllProgramsBut(
-                        paths.iter().filter_map(|path| Files::at(path, tree).node).collect(),
+                        paths
+                            .iter()
+                            .filter_map(|path| Files::at(path, tree).node)
+                            .collect(),
                     ),
                 };
                 (all(&Deed::OF_PROGRAMS), what)
@@ -157,7 +160,11 @@ impl InForce {
                 let deeds = if network.operations.is_empty() {
                     all(&Deed::TO_PEERS)
                 } else {
-                    network.operations.iter().map(|one| Deed::from(*one)).collect()
+                    network
+                        .operations
+                        .iter()
+                        .map(|one| Deed::from(*one))
+                        .collect()
                 };
                 (deeds, What::Peers(network::Peers::of(network)))
             }
@@ -195,14 +202,27 @@ impl InForce {
                 };
                 itself.or_else(guarded)
             }
-            (What::Content(meant), Thing::File { node: Some(node), .. }) => {
+            (
+                What::Content(meant),
+                Thing::File {
+                    node: Some(node), ..
+                },
+            ) => {
                 // What cannot be read, such as a folder, may be it.
                 let found = content(*node, tree);
-                found.is_none_or(|found| found == *meant).then(|| among(&self.deeds)).flatten()
+                found
+                    .is_none_or(|found| found == *meant)
+                    .then(|| among(&self.deeds))
+                    .flatten()
             }
-            (What::AllProgramsBut(left_out), Thing::File { node: Some(node), .. }) => {
-                (!left_out.contains(node)).then(|| among(&self.deeds)).flatten()
-            }
+            (
+                What::AllProgramsBut(left_out),
+                Thing::File {
+                    node: Some(node), ..
+                },
+            ) => (!left_out.contains(node))
+                .then(|| among(&self.deeds))
+                .flatten(),
             (What::Peers(peers), Thing::Peer(peer)) => {
                 let mut tried = attempt.deeds.iter().copied();
                 tried.find(|deed| self.deeds.contains(deed) && peers.include(peer, *deed))
@@ -291,7 +311,10 @@ impl Files {
     fn are(&self, tree: &Tree, node: Option<NodeId>, name: Option<&Name>) -> bool {
         node.is_some() && self.node == node
             || name.is_some_and(|name| self.names.contains(name))
-            || tree.around(name).iter().any(|folder| self.beneath.contains(folder))
+            || tree
+                .around(name)
+                .iter()
+                .any(|folder| self.beneath.contains(folder))
     }
 
     fn need(&self, node: Option<NodeId>, name: Option<&Name>) -> bool {
@@ -307,7 +330,9 @@ fn real_path(spot: &Spot, tree: &Tree) -> String {
     let mut spot = spot.clone();
     loop {
         if tree.is_mount_root(&spot) {
-            let point = tree.mount_points().find(|(number, ..)| *number == spot.mount);
+            let point = tree
+                .mount_points()
+                .find(|(number, ..)| *number == spot.mount);
             let Some((_, point, _)) = point else { break };
             spot = point;
             continue;
@@ -320,12 +345,16 @@ fn real_path(spot: &Spot, tree: &Tree) -> String {
             name: tree.nodes[name.folder].name.clone(),
         };
     }
-    labels.iter().rev().fold(String::new(), |path, label| path + "/" + label)
+    labels
+        .iter()
+        .rev()
+        .fold(String::new(), |path, label| path + "/" + label)
 }
 
 fn existing(path: &str, tree: &Tree) -> NodeId {
     let end = tree.walk(ROOT, path, true).ok().and_then(|end| end.seen);
-    end.expect("a case names only inodes and contents that are there").node
+    end.expect("a case names only inodes and contents that are there")
+        .node
 }
 
 fn content(node: NodeId, tree: &Tree) -> Option<Content> {

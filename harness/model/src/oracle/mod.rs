@@ -22,8 +22,8 @@ use harness_proto::{Item, PROBE_PATH, World};
 use scenarios::Rule;
 
 use act::Act;
-pub use meaning::Spoken;
 use meaning::Meaning;
+pub use meaning::Spoken;
 use tree::{Content, Kind, Name, Spot, Tree, Walker};
 use who::Who;
 
@@ -44,7 +44,9 @@ impl Foretold {
     /// The rule that decided, or that only reports.
     pub fn decided(&self) -> Option<Spoken> {
         let mut all = self.spoken.iter();
-        let denied = all.clone().find(|one| one.action != scenarios::rule::Action::Audit);
+        let denied = all
+            .clone()
+            .find(|one| one.action != scenarios::rule::Action::Audit);
         denied.or_else(|| all.next()).copied()
     }
 }
@@ -129,7 +131,11 @@ impl Oracle {
 
     fn put_with_folders(&mut self, path: &str, kind: Kind) {
         for (at, _) in path.match_indices('/').skip(1) {
-            if self.tree.walk(ROOT, &path[..at], true).is_ok_and(|end| end.seen.is_none()) {
+            if self
+                .tree
+                .walk(ROOT, &path[..at], true)
+                .is_ok_and(|end| end.seen.is_none())
+            {
                 self.put(&path[..at], Kind::Folder(Default::default()));
                 let node = self.spot(&path[..at]).node;
                 self.tree.nodes[node].mode = 0o755;
@@ -158,3 +164,6 @@ impl Oracle {
         spot.expect("a world is made in order")
     }
 }
+
+#[cfg(test)]
+mod tests;

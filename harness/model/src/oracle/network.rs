@@ -25,7 +25,10 @@ pub(super) struct Peers {
 
 impl Peers {
     pub(super) fn of(rule: &NetworkTarget) -> Self {
-        let (address, bits) = rule.address.split_once('/').unwrap_or((&rule.address, "128"));
+        let (address, bits) = rule
+            .address
+            .split_once('/')
+            .unwrap_or((&rule.address, "128"));
         let address: IpAddr = address.parse().expect("a case has addresses");
         let bits: u32 = bits.parse().expect("a case has lengths of prefixes");
         let longest = if address.is_ipv4() { 32 } else { 128 };
@@ -44,12 +47,17 @@ impl Peers {
     /// Whether a rule about them speaks of doing something with this one.
     pub(super) fn include(&self, peer: &Peer, deed: Deed) -> bool {
         let port = peer.address.port();
-        let protocol = self.protocol.is_none_or(|protocol| protocol == peer.protocol);
+        let protocol = self
+            .protocol
+            .is_none_or(|protocol| protocol == peer.protocol);
         if !protocol || !(self.ports.0..=self.ports.1).contains(&port) {
             return false;
         }
         let address = peer.address.ip().to_canonical();
-        let localhost = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        let localhost = [
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ];
         match (deed, address.is_unspecified()) {
             (_, false) => self.hold(address),
             // Whoever offers something at every address offers it at these; `::`

@@ -127,7 +127,11 @@ impl Tree {
             nodes: Vec::new(),
             mounts: Vec::new(),
         };
-        let root = tree.node(Kind::Folder(BTreeMap::new()), Walker { user: 0, group: 0 }, 0o777);
+        let root = tree.node(
+            Kind::Folder(BTreeMap::new()),
+            Walker { user: 0, group: 0 },
+            0o777,
+        );
         tree.mounts.push(Mount {
             on: Some((0, None)),
             root,
@@ -229,7 +233,8 @@ impl Tree {
     pub(super) fn unmount(&mut self, mount: usize) {
         self.mounts[mount].on = None;
         for other in 0..self.mounts.len() {
-            if matches!(&self.mounts[other].on, Some((below, _)) if *below == mount && other != mount) {
+            if matches!(&self.mounts[other].on, Some((below, _)) if *below == mount && other != mount)
+            {
                 self.unmount(other);
             }
         }
@@ -250,22 +255,26 @@ impl Tree {
 
     /// Roots of the mounts that exist.
     pub(super) fn mount_points(&self) -> impl Iterator<Item = (usize, Spot, Spot)> {
-        self.mounts.iter().enumerate().skip(1).filter_map(|(number, mount)| {
-            let (below, name) = mount.on.as_ref()?;
-            let name = name.clone()?;
-            let under = self.child(name.folder, &name.label)?;
-            let point = Spot {
-                mount: *below,
-                node: under,
-                name: Some(name),
-            };
-            let root = Spot {
-                mount: number,
-                node: mount.root,
-                name: mount.root_name.clone(),
-            };
-            Some((number, point, root))
-        })
+        self.mounts
+            .iter()
+            .enumerate()
+            .skip(1)
+            .filter_map(|(number, mount)| {
+                let (below, name) = mount.on.as_ref()?;
+                let name = name.clone()?;
+                let under = self.child(name.folder, &name.label)?;
+                let point = Spot {
+                    mount: *below,
+                    node: under,
+                    name: Some(name),
+                };
+                let root = Spot {
+                    mount: number,
+                    node: mount.root,
+                    name: mount.root_name.clone(),
+                };
+                Some((number, point, root))
+            })
     }
 
     pub(super) fn child(&self, folder: NodeId, label: &str) -> Option<NodeId> {

@@ -37,7 +37,9 @@ impl Who {
     }
 
     fn is(&self, subject: &Meant) -> bool {
-        subject.program.is_none_or(|program| program == self.program)
+        subject
+            .program
+            .is_none_or(|program| program == self.program)
             && subject.cgroup.as_ref().is_none_or(|cgroup| {
                 self.cgroup == *cgroup || self.cgroup.starts_with(&format!("{cgroup}/"))
             })
@@ -93,7 +95,8 @@ impl Whom {
 fn node_at(tree: &Tree, path: &str) -> NodeId {
     let end = tree.walk(ROOT, path, true).ok();
     let spot = end.and_then(|end| end.seen);
-    spot.expect("a case names only programs that are there").node
+    spot.expect("a case names only programs that are there")
+        .node
 }
 
 /// Both ends of "1-2".
