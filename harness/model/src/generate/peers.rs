@@ -31,7 +31,7 @@ const SINGLE: [&str; 6] = [
     "fd99::1",
 ];
 
-const NETWORKS: [&str; 10] = [
+const NETWORKS: [&str; 11] = [
     "127.0.0.0/8",
     "127.1.0.0/16",
     "127.1.0.0/24",
@@ -42,6 +42,7 @@ const NETWORKS: [&str; 10] = [
     "fd99::/64",
     "fd00::/8",
     "::/127",
+    "::/64",
 ];
 
 /// A peer, or with `local` an address to take.

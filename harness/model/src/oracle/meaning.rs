@@ -192,8 +192,11 @@ impl InForce {
         };
         match (&self.what, &attempt.thing) {
             (What::Files(files), Thing::File { node, name }) => {
-                // Mounting over it would hide it.
-                let own = [self.deeds.as_slice(), &[Deed::Mount]].concat();
+                let mut own = self.deeds.clone();
+                if !files.names.is_empty() || !files.beneath.is_empty() {
+                    // Mounting over a place would hide it; an inode has none.
+                    own.push(Deed::Mount);
+                }
                 let itself = files.are(tree, *node, *name).then(|| among(&own)).flatten();
                 let guarded = || {
                     let keeps = self.action >= Action::Deny && files.need(*node, *name);
