@@ -109,9 +109,13 @@ fn without_unnamed(case: &Case) -> Case {
 
 fn path_of(item: &Item) -> &str {
     match item {
-        Item::Folder(path) | Item::File(path) | Item::Tmpfs(path) => path,
-        Item::Program { path, .. } | Item::Symlink { path, .. } | Item::Link { path, .. } => path,
-        Item::Bind { to, .. } => to,
+        Item::Folder(path)
+        | Item::File(path)
+        | Item::Tmpfs(path)
+        | Item::Program { path, .. }
+        | Item::Symlink { path, .. }
+        | Item::Link { path, .. }
+        | Item::Bind { to: path, .. } => path,
     }
 }
 

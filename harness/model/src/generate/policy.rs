@@ -200,11 +200,16 @@ fn target(
         }
         Kind::ExecSubtree => Target::Exec(Programs::Subtree(folder(rng, paths, world))),
         Kind::Sha256 => {
+            // Not of what the doers are copies of: they may have to be started
+            // again.
             let mut there = paths.all(&[Thing::Program]);
-            if there.is_empty() || percent(rng, 15) {
-                there.push(OTHER_PROGRAM.into());
+            if there.is_empty() || percent(rng, 10) {
+                there = paths.all(&[Thing::File]);
             }
-            Target::Exec(Programs::Sha256Of(one_of(rng, &there).clone()))
+            match there.is_empty() {
+                true => Target::Exec(Programs::Path(missing(rng, paths))),
+                false => Target::Exec(Programs::Sha256Of(one_of(rng, &there).clone())),
+            }
         }
         Kind::AllBut => {
             let mut left_out = vec![PROBE_PATH.to_owned(), OTHER_PROGRAM.to_owned()];

@@ -72,7 +72,7 @@ impl Act<'_> {
         match probe {
             Probe::Open { path, access, .. } => self.open(path, *access),
             Probe::Create { path, .. } => self.create(path),
-            Probe::Mkdir { path } => self.make(path, Kind::Folder(Default::default()), 0o755),
+            Probe::Mkdir { path } => self.make(path, Kind::EMPTY_FOLDER, 0o755),
             Probe::Mknod { path, kind } => match kind {
                 NodeKind::File => self.make(path, Kind::File(Content::Empty), CHANGED),
                 NodeKind::Pipe | NodeKind::NullDevice => Err(Stop::Before),
