@@ -29,18 +29,13 @@ pub fn candidates(case: &Case, failing: usize) -> Vec<Case> {
             ..case.clone()
         });
     }
-    // Without a part of the attempts: halves, quarters, and so on.
-    let mut part = upto.len() / 2;
-    while part > 0 {
-        for start in (0..upto.len()).step_by(part) {
-            let mut attempts = upto.clone();
-            attempts.drain(start..(start + part).min(upto.len()));
-            add(Case {
-                attempts,
-                ..case.clone()
-            });
-        }
-        part /= 2;
+    for part in parts(upto.len()) {
+        let mut attempts = upto.clone();
+        attempts.drain(part);
+        add(Case {
+            attempts,
+            ..case.clone()
+        });
     }
     for at in 0..case.rules.len() {
         let mut rules = case.rules.clone();
@@ -51,9 +46,9 @@ pub fn candidates(case: &Case, failing: usize) -> Vec<Case> {
         });
     }
     add(without_unnamed(case));
-    for at in (0..case.world.items.len()).rev() {
+    for part in parts(case.world.items.len()) {
         let mut smaller = case.clone();
-        smaller.world.items.remove(at);
+        smaller.world.items.drain(part);
         add(smaller);
     }
     for at in 0..case.rules.len() {
@@ -77,6 +72,15 @@ pub fn candidates(case: &Case, failing: usize) -> Vec<Case> {
         }
     }
     all
+}
+
+/// Parts of a list that may be left out: halves, quarters, and so on.
+fn parts(length: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let sizes = std::iter::successors(Some(length / 2), |size| Some(size / 2));
+    sizes.take_while(|size| *size > 0).flat_map(move |size| {
+        let starts = (0..length).step_by(size);
+        starts.map(move |start| start..(start + size).min(length))
+    })
 }
 
 /// What a smaller case has less of.

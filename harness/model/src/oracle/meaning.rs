@@ -312,7 +312,7 @@ impl Files {
     }
 
     fn are(&self, tree: &Tree, node: Option<NodeId>, name: Option<&Name>) -> bool {
-        node.is_some() && self.node == node
+        node.is_some_and(|node| self.node == Some(node) || self.beneath.contains(&node))
             || name.is_some_and(|name| self.names.contains(name))
             || tree
                 .around(name)
