@@ -193,7 +193,7 @@ fn compile(rule: &model::Rule, modes: Modes, scope: u64, except: u64) -> Rule {
     let mut compiled = Rule {
         scope,
         except,
-        operations: with_mounting_over(operations).with(revoked(rule)).0,
+        operations: with_mounting_over(&rule.target).with(revoked(rule)).0,
         effect: effect as u32,
         last_port: u16::MAX,
         ..Rule::default()
@@ -224,13 +224,17 @@ fn revoked(rule: &model::Rule) -> Operations {
     also(Operation::Read, Operation::HeldRead).with(also(Operation::Write, Operation::HeldWrite))
 }
 
-/// Whatever is denied about a file or folder, mounting over it would be a way
-/// round.
-fn with_mounting_over(operations: Operations) -> Operations {
-    if operations.and(Operations::FILE).is_empty() {
-        operations
-    } else {
-        operations.with(Operation::Mount.alone())
+/// Whatever is denied about a place, mounting over it would be a way round. An
+/// inode has none.
+fn with_mounting_over(target: &Target) -> Operations {
+    let operations = target.operations();
+    match target {
+        Target::File {
+            object: FileObject::Inode { .. },
+            ..
+        } => operations,
+        Target::File { .. } | Target::Exec(_) => operations.with(Operation::Mount.alone()),
+        Target::Network { .. } | Target::Kernel { .. } => operations,
     }
 }
 
@@ -517,6 +521,12 @@ fn list_bytes(list: &RuleList) -> Vec<u8> {
         .chain(entries)
         .flat_map(u32::to_le_bytes)
         .collect()
+}
+
+/// Whether a network holds some IPv4 address.
+fn holds_ipv4(network: Network) -> bool {
+    let all = std::net::Ipv4Addr::UNSPECIFIED.to_ipv6_mapped().octets();
+    network.contains_bits(all, 96) || network.prefix() >= 96 && network.address()[..12] == all[..12]
 }
 
 /// Whether a network holds an address of this machine to which an

@@ -15,9 +15,12 @@ use std::net::{Ipv6Addr, SocketAddr};
 use harness_proto::{Action, Batch, PROBE_PATH, Transport};
 use model::{
     Case,
-    case::{CGROUPS, LISTENING, OTHER_PROGRAM, doers},
+    case::{Abilities, CGROUPS, LISTENING, OTHER_PROGRAM, WORLDS, doers},
 };
-use scenarios::{Mode, Rule};
+use scenarios::{
+    KernelOperation, Mode, NetworkOperation, Rule, Target,
+    rule::{self, FileObject, Held, NetworkTarget, Subject, Uids},
+};
 
 use crate::{
     adapter::{Adapter, Rules},
@@ -29,6 +32,8 @@ const AGENT: &str = "agent";
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 const DEADLINE_MS: u64 = 60_000;
 const SIGTERM: i32 = 15;
+/// A user that no doer is.
+const NOBODY: u32 = 4000;
 
 /// The program, and where in it things are.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,8 +48,28 @@ pub struct ModelProgram {
     pub decided: Vec<usize>,
 }
 
+/// Whether an agent that attaches what its rules need has to do so for each
+/// policy anew, which takes most of the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hooks {
+    /// Each policy has rules about everything, for a user that there is not, so
+    /// that what is needed stays the same.
+    Kept,
+    /// Only what the policy's own rules need.
+    AsNeeded,
+}
+
 /// Build the program of some cases.
-pub fn program(adapter: &dyn Adapter, cases: &[Case]) -> ModelProgram {
+pub fn program(
+    adapter: &dyn Adapter,
+    cases: &[Case],
+    able: Abilities,
+    hooks: Hooks,
+) -> ModelProgram {
+    let kept = match hooks {
+        Hooks::Kept => about_everything(able),
+        Hooks::AsNeeded => Vec::new(),
+    };
     let mut builder = Builder {
         adapter,
         actions: Vec::new(),
@@ -79,13 +104,13 @@ pub fn program(adapter: &dyn Adapter, cases: &[Case]) -> ModelProgram {
     }
 
     builder.phase = Phase::Steps;
-    builder.policy(&[]);
+    builder.policy(&kept);
     builder.start();
     let (mut answers, mut decided) = (Vec::new(), Vec::new());
     let mut before = None;
     for case in cases {
         builder.push(Action::MakeWorld(case.world.clone()), harness());
-        answers.push(builder.reload(&case.rules));
+        answers.push(builder.reload(&[case.rules.as_slice(), &kept].concat()));
         if let Some(before) = before.replace(case) {
             builder.end_world(before);
         }
@@ -106,6 +131,51 @@ pub fn program(adapter: &dyn Adapter, cases: &[Case]) -> ModelProgram {
         answers,
         decided,
     }
+}
+
+/// Rules that mean nobody, about every operation.
+fn about_everything(able: Abilities) -> Vec<Rule> {
+    let mut kernel = vec![
+        KernelOperation::Ptrace,
+        KernelOperation::ModuleLoad,
+        KernelOperation::Kexec,
+        KernelOperation::Bpf,
+        KernelOperation::Mount,
+    ];
+    if able.user_namespaces {
+        kernel.push(KernelOperation::UserNamespace);
+    }
+    let targets = [
+        Target::File {
+            object: FileObject::Path(format!("{WORLDS}-nothing")),
+            operations: Vec::new(),
+        },
+        Target::Network(NetworkTarget {
+            address: "192.0.2.1".into(),
+            ports: None,
+            protocol: None,
+            operations: vec![
+                NetworkOperation::Connect,
+                NetworkOperation::Send,
+                NetworkOperation::Bind,
+                NetworkOperation::Listen,
+            ],
+        }),
+        Target::Kernel(kernel),
+    ];
+    let numbered = targets.into_iter().enumerate();
+    let rules = numbered.map(|(number, target)| Rule {
+        id: format!("nobody-{number}"),
+        action: rule::Action::Deny,
+        target,
+        scope: vec![Subject {
+            uid: Some(Uids::One(NOBODY)),
+            ..Subject::default()
+        }],
+        except: Vec::new(),
+        held: Held::Keep,
+    });
+    rules.collect()
 }
 
 struct Builder<'a> {

@@ -7,7 +7,7 @@ use aegisbpf_abi::{
     verdict::speaks_of,
 };
 
-use super::{Image, ImageError, unspecified_leads_into};
+use super::{Image, ImageError, holds_ipv4, unspecified_leads_into};
 use crate::{
     policy::{Network, masked},
     resolve::Resolved,
@@ -109,7 +109,11 @@ impl Image {
         for address in unspecified_leads_into(network).into_iter().flatten() {
             also(address, peer);
         }
-        for address in everywhere {
+        // Of IPv4 only the first is, `::` of both families.
+        for address in everywhere
+            .into_iter()
+            .skip(usize::from(!holds_ipv4(network)))
+        {
             also(address, local);
         }
         for (address, operations) in unspecified {

@@ -126,6 +126,38 @@ fn a_rule_that_only_reports_guards_nothing() {
 }
 
 #[test]
+fn mounting_over_an_inode_is_no_way_round_a_rule_about_its_number() {
+    let found = objects([]);
+    let image = image("- id: a\n  file: { inode: 30, device: \"0:7\" }\n", &found);
+    let number = Key::object(30, 0, 7).inode_number();
+    assert_eq!(at(&image, number, Operation::Read), DENIED);
+    assert_eq!(at(&image, number, Operation::Mount), NONE);
+}
+
+#[test]
+fn every_ipv4_address_holds_none_of_ipv6() {
+    let check = |network: &str, ipv4, ipv6| {
+        let rule =
+            format!("- id: a\n  network: {{ address: \"{network}\", operations: [bind] }}\n");
+        let image = image(&rule, &objects([]));
+        let of = |address: IpAddr| {
+            let address = match address {
+                IpAddr::V4(address) => address.to_ipv6_mapped(),
+                IpAddr::V6(address) => address,
+            };
+            at(&image, Key::address(address.octets()), Operation::Bind)
+        };
+        let found = ["0.0.0.0", "::"].map(|address| of(address.parse().unwrap()));
+        assert_eq!(found, [ipv4, ipv6], "{network}");
+    };
+    check("10.0.0.1", DENIED, DENIED);
+    check("10.0.0.0/8", DENIED, DENIED);
+    check("fd00::1", NONE, DENIED);
+    check("fd00::/8", NONE, DENIED);
+    check("::ffff:10.0.0.0/104", DENIED, DENIED);
+}
+
+#[test]
 fn a_missing_folder_must_not_be_made() {
     let missing = Place {
         folder: key(1),

@@ -48,6 +48,9 @@ pub struct Case {
 
 impl Case {
     /// The same with its world at another place.
+    ///
+    /// # Panics
+    /// Never: cases can always be written and read again.
     pub fn moved_to(&self, root: &str) -> Self {
         let text = serde_json::to_string(self).expect("a case has string keys");
         let ends = ["/", "\""];

@@ -121,7 +121,7 @@ const ABOUT_PLACES: [Deed; 11] = [
     Deed::Mount,
 ];
 
-const ABOUT_INODES: [Deed; 10] = [
+const ABOUT_INODES: [Deed; 9] = [
     Deed::Read,
     Deed::Write,
     Deed::Delete,
@@ -131,7 +131,6 @@ const ABOUT_INODES: [Deed; 10] = [
     Deed::Attributes,
     Deed::Exec,
     Deed::MmapExec,
-    Deed::Mount,
 ];
 
 /// Whom a rule means.

@@ -29,18 +29,13 @@ pub fn candidates(case: &Case, failing: usize) -> Vec<Case> {
             ..case.clone()
         });
     }
-    // Without a part of the attempts: halves, quarters, and so on.
-    let mut part = upto.len() / 2;
-    while part > 0 {
-        for start in (0..upto.len()).step_by(part) {
-            let mut attempts = upto.clone();
-            attempts.drain(start..(start + part).min(upto.len()));
-            add(Case {
-                attempts,
-                ..case.clone()
-            });
-        }
-        part /= 2;
+    for part in parts(upto.len()) {
+        let mut attempts = upto.clone();
+        attempts.drain(part);
+        add(Case {
+            attempts,
+            ..case.clone()
+        });
     }
     for at in 0..case.rules.len() {
         let mut rules = case.rules.clone();
@@ -51,9 +46,9 @@ pub fn candidates(case: &Case, failing: usize) -> Vec<Case> {
         });
     }
     add(without_unnamed(case));
-    for at in (0..case.world.items.len()).rev() {
+    for part in parts(case.world.items.len()) {
         let mut smaller = case.clone();
-        smaller.world.items.remove(at);
+        smaller.world.items.drain(part);
         add(smaller);
     }
     for at in 0..case.rules.len() {
@@ -77,6 +72,15 @@ pub fn candidates(case: &Case, failing: usize) -> Vec<Case> {
         }
     }
     all
+}
+
+/// Parts of a list that may be left out: halves, quarters, and so on.
+fn parts(length: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let sizes = std::iter::successors(Some(length / 2), |size| Some(size / 2));
+    sizes.take_while(|size| *size > 0).flat_map(move |size| {
+        let starts = (0..length).step_by(size);
+        starts.map(move |start| start..(start + size).min(length))
+    })
 }
 
 /// What a smaller case has less of.
@@ -109,9 +113,13 @@ fn without_unnamed(case: &Case) -> Case {
 
 fn path_of(item: &Item) -> &str {
     match item {
-        Item::Folder(path) | Item::File(path) | Item::Tmpfs(path) => path,
-        Item::Program { path, .. } | Item::Symlink { path, .. } | Item::Link { path, .. } => path,
-        Item::Bind { to, .. } => to,
+        Item::Folder(path)
+        | Item::File(path)
+        | Item::Tmpfs(path)
+        | Item::Program { path, .. }
+        | Item::Symlink { path, .. }
+        | Item::Link { path, .. }
+        | Item::Bind { to: path, .. } => path,
     }
 }
 
@@ -140,4 +148,58 @@ fn simpler(rule: &scenarios::Rule) -> Vec<scenarios::Rule> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{candidates, size};
+    use crate::{
+        case::{Abilities, Case},
+        generate,
+        oracle::foretell,
+    };
+
+    #[test]
+    fn every_candidate_is_smaller_and_can_be_made_and_told() {
+        for number in 0..20 {
+            let case = generate::case(5, number, Abilities::ALL);
+            for candidate in candidates(&case, 60) {
+                assert!(size(&candidate) < size(&case));
+                assert!(candidate.is_sound());
+                foretell(&candidate, true);
+            }
+        }
+    }
+
+    /// As the search does it, with a fault that can be seen without a machine.
+    fn shrink(mut case: Case, fails: impl Fn(&Case) -> Option<usize>) -> Case {
+        while let Some(smaller) = fails(&case).and_then(|failing| {
+            let mut all = candidates(&case, failing).into_iter();
+            all.find(|case| fails(case).is_some())
+        }) {
+            case = smaller;
+        }
+        case
+    }
+
+    #[test]
+    fn what_is_left_in_the_end_is_one_attempt_and_its_rule() {
+        let fails = |case: &Case| {
+            let foretold = foretell(case, true);
+            foretold.iter().position(|one| {
+                one.decided()
+                    .is_some_and(|it| it.action != scenarios::rule::Action::Audit)
+            })
+        };
+        let mut shrunk = 0;
+        for number in 0..10 {
+            let case = generate::case(5, number, Abilities::ALL);
+            if fails(&case).is_some() {
+                let smallest = shrink(case, fails);
+                assert_eq!((smallest.rules.len(), smallest.attempts.len()), (1, 1));
+                shrunk += 1;
+            }
+        }
+        assert!(shrunk > 5);
+    }
 }

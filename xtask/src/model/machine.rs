@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ::model::{
     Case,
+    case::Abilities,
     compare::{Compared, compare},
 };
 use anyhow::{Result, anyhow};
@@ -11,7 +12,7 @@ use harness::{
     AegisBpf, FailCode, Outcome,
     boot::greet,
     judge::{Evidence, judge},
-    model::{self, ModelProgram},
+    model::{self, Hooks, ModelProgram},
     session::{Start, Transcript, drive},
     vm::{BootSpec, Qemu},
 };
@@ -34,6 +35,8 @@ pub(super) struct Bench<'a> {
     pub(super) artifacts: &'a Artifacts,
     pub(super) folder: PathBuf,
     pub(super) qemu: &'a Qemu,
+    /// What the kernel can do.
+    pub(super) able: Abilities,
 }
 
 /// What came of some cases.
@@ -87,10 +90,10 @@ impl Spent {
 
 impl Bench<'_> {
     /// Boot, try all of them, compare.
-    pub(super) fn try_all(&self, name: &str, cases: &[Case]) -> Result<Tried> {
+    pub(super) fn try_all(&self, name: &str, cases: &[Case], hooks: Hooks) -> Result<Tried> {
         let folder = self.folder.join(name);
         std::fs::create_dir_all(&folder).or_exit(ExitCode::Infrastructure)?;
-        let planned = model::program(&AegisBpf, cases);
+        let planned = model::program(&AegisBpf, cases, self.able, hooks);
         let initramfs = single::initramfs(
             &folder,
             self.artifacts,

@@ -145,6 +145,7 @@ pub(crate) fn carry_out(request: &Request) -> Result<ExitCode> {
             artifacts: &artifacts,
             folder: folder.join(&name),
             qemu: &qemu,
+            able: search::abilities(kernel),
         };
         let jobs = request.jobs.unwrap_or_else(processors);
         let one = search::search(&bench, kernel, (wanted, seed, jobs), &stages)?;

@@ -4,6 +4,7 @@ use std::{num::NonZeroUsize, thread, time::Instant};
 
 use ::model::{Case, case::Abilities, compare::Mismatch, coverage::Object, generate};
 use anyhow::Result;
+use harness::model::Hooks;
 use kernel_matrix::{BootMode, Capability, Kernel};
 
 use super::{
@@ -14,10 +15,13 @@ use super::{
 use crate::{exit_code::ExitCode, progress::Stages};
 
 /// Cases that share a machine.
-const TOGETHER: u64 = 60;
+const TOGETHER: u64 = 25;
+
+/// In one of so many machines, each policy has only the hooks that it needs.
+const AS_NEEDED: u64 = 4;
 
 /// Some cases, and what came of them.
-type Round = (Vec<(u64, Case)>, Tried);
+type Round = (Vec<(u64, Case)>, Hooks, Tried);
 
 /// Look for a decision that is otherwise.
 pub(super) fn search(
@@ -26,7 +30,7 @@ pub(super) fn search(
     (wanted, seed, jobs): (u64, u64, NonZeroUsize),
     stages: &Stages,
 ) -> Result<KernelReport> {
-    let able = abilities(kernel);
+    let able = bench.able;
     let mut report = KernelReport {
         kernel: kernel.series.to_string(),
         wanted,
@@ -48,17 +52,17 @@ pub(super) fn search(
             .collect();
         next += jobs.get() as u64 * TOGETHER;
         for round in try_rounds(bench, rounds) {
-            let (cases, tried) = round?;
+            let (cases, hooks, tried) = round?;
             report.spent.add(tried.spent);
             for ((number, case), compared) in cases.into_iter().zip(&tried.compared) {
                 report.add(compared);
-                for mismatch in &compared.mismatches {
+                if let Some(mismatch) = compared.mismatches.first() {
                     stages.note(&told(&case, mismatch));
                 }
                 if found.is_none()
                     && let Some(mismatch) = compared.mismatches.first()
                 {
-                    found = Some((number, case, mismatch.clone()));
+                    found = Some((number, case, hooks, mismatch.clone()));
                 }
             }
             if let Some((code, reason)) = tried.trouble() {
@@ -76,8 +80,8 @@ pub(super) fn search(
             report.kernel, report.decisions, report.denials, report.mismatches
         ));
     }
-    if let Some((number, case, mismatch)) = found {
-        report.counter_example = Some(shrink(bench, number, &case, &mismatch, stages)?);
+    if let Some((number, case, hooks, mismatch)) = found {
+        report.counter_example = Some(shrink(bench, (number, hooks), &case, &mismatch, stages)?);
     }
     report.conclude(&objects(able), &without(able));
     Ok(report)
@@ -92,8 +96,14 @@ fn try_rounds(bench: &Bench<'_>, rounds: Vec<Vec<(u64, Case)>>) -> Vec<Result<Ro
                 scope.spawn(move || {
                     let only: Vec<Case> = cases.iter().map(|(_, case)| case.clone()).collect();
                     let name = cases.first().map_or(0, |(number, _)| *number);
-                    let tried = bench.try_all(&format!("case-{name}"), &only)?;
-                    Ok((cases, tried))
+                    // Now and then as each policy by itself would have it.
+                    let hooks = if name / TOGETHER % AS_NEEDED == AS_NEEDED - 1 {
+                        Hooks::AsNeeded
+                    } else {
+                        Hooks::Kept
+                    };
+                    let tried = bench.try_all(&format!("case-{name}"), &only, hooks)?;
+                    Ok((cases, hooks, tried))
                 })
             })
             .collect();
@@ -107,7 +117,7 @@ fn try_rounds(bench: &Bench<'_>, rounds: Vec<Vec<(u64, Case)>>) -> Vec<Result<Ro
 }
 
 /// What its rules can be about.
-fn abilities(kernel: &Kernel) -> Abilities {
+pub(super) fn abilities(kernel: &Kernel) -> Abilities {
     let has = kernel.capabilities_in(BootMode::BpfLsm);
     Abilities {
         content: has.contains(&Capability::SleepableLsm) && has.contains(&Capability::ImaFileHash),

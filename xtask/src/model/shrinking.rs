@@ -11,6 +11,7 @@ use ::model::{
     shrink::{candidates, size},
 };
 use anyhow::Result;
+use harness::model::Hooks;
 
 use super::{machine::Bench, report::CounterExample};
 use crate::progress::Stages;
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(900);
 /// Make it as small as it gets.
 pub(super) fn shrink(
     bench: &Bench<'_>,
-    number: u64,
+    (number, hooks): (u64, Hooks),
     case: &Case,
     mismatch: &Mismatch,
     stages: &Stages,
@@ -32,7 +33,8 @@ pub(super) fn shrink(
     let (mut best, mut failing) = (case.clone(), mismatch.clone());
     let mut boots = 0;
     let minimal = loop {
-        let Some((smaller, mismatch)) = smaller(bench, &best, &failing, &mut boots)? else {
+        let Some((smaller, mismatch)) = smaller(bench, hooks, (&best, &failing), &mut boots)?
+        else {
             break true;
         };
         (best, failing) = (smaller, mismatch);
@@ -62,8 +64,8 @@ pub(super) fn shrink(
 /// The smallest of the candidates that fail, or none if all are sound.
 fn smaller(
     bench: &Bench<'_>,
-    case: &Case,
-    failing: &Mismatch,
+    hooks: Hooks,
+    (case, failing): (&Case, &Mismatch),
     boots: &mut u32,
 ) -> Result<Option<(Case, Mismatch)>> {
     let all = candidates(case, failing.attempt);
@@ -75,7 +77,7 @@ fn smaller(
             .map(|(at, case)| case.moved_to(&format!("{WORLDS}/{at}")))
             .collect();
         *boots += 1;
-        let tried = bench.try_all(&format!("shrink-{boots}"), &moved)?;
+        let tried = bench.try_all(&format!("shrink-{boots}"), &moved, hooks)?;
         let failed = some
             .iter()
             .zip(&tried.compared)

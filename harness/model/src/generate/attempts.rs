@@ -97,7 +97,11 @@ pub(super) fn make(rng: &mut Rng, world: &World, rules: &[Rule], count: usize) -
         }
         let aimed = !rules.is_empty() && percent(rng, AIMED);
         let probe = if aimed {
-            let rule = one_of(rng, rules);
+            let rule = if percent(rng, 45) {
+                &rules[0]
+            } else {
+                one_of(rng, rules)
+            };
             if !rule.scope.is_empty() && percent(rng, 80) {
                 by = *one_of(rng, among(&rule.scope[0]));
             }
@@ -125,6 +129,8 @@ struct Places {
     aimed: Vec<String>,
     /// Paths of the world.
     there: Vec<String>,
+    /// Files of the world.
+    files: Vec<String>,
     /// Programs of the world.
     programs: Vec<String>,
     root: String,
@@ -134,12 +140,14 @@ impl Places {
     fn of(world: &World, rules: &[Rule]) -> Self {
         let paths = Paths::of(world);
         let programs = paths.all(&[Thing::Program]);
+        let files = paths.all(&[Thing::File, Thing::Program]);
         let there = paths.0.into_iter().map(|(path, _)| path);
         let inside = |path: &String| path.starts_with(&world.root);
         let aimed = rules.iter().flat_map(paths_of).filter(inside);
         Self {
             aimed: aimed.collect(),
             there: there.skip(1).collect(),
+            files,
             programs,
             root: world.root.clone(),
         }
@@ -243,8 +251,17 @@ fn aimed_probe(rng: &mut Rng, places: &Places, rule: &Rule) -> Probe {
         one_of(rng, &named).clone()
     };
     let beneath = format!("{path}/");
-    let beneath: Vec<&String> = places
-        .there
+    let deed = *one_of(rng, &deeds);
+    let of_files = !matches!(
+        deed,
+        Deed::Create | Deed::Delete | Deed::Rename | Deed::Attributes
+    );
+    let among = if of_files {
+        &places.files
+    } else {
+        &places.there
+    };
+    let beneath: Vec<&String> = among
         .iter()
         .filter(|one| one.starts_with(&beneath))
         .collect();
@@ -260,7 +277,6 @@ fn aimed_probe(rng: &mut Rng, places: &Places, rule: &Rule) -> Probe {
         let kind = one_of(rng, &[Kind::Rename, Kind::Rmdir, Kind::Mount]);
         return probe(rng, places, *kind, folder.to_owned());
     }
-    let deed = *one_of(rng, &deeds);
     let kind = kind_for(rng, deed);
     if matches!(kind, Kind::Rename | Kind::Link) && percent(rng, 30) {
         // The other way round.

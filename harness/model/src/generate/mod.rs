@@ -30,7 +30,7 @@ pub fn case(seed: u64, number: u64, able: Abilities) -> Case {
     let mut rng = Rng::with_seed(mixed(seed ^ mixed(number)));
     let root = format!("{WORLDS}/{number}");
     let world = world::make(&mut rng, &root);
-    let rules = policy::make(&mut rng, &world, able);
+    let rules = policy::make(&mut rng, &world, able, number);
     let attempts = attempts::make(&mut rng, &world, &rules, ATTEMPTS);
     Case {
         world,

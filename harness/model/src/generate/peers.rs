@@ -1,6 +1,6 @@
 //! Addresses, for rules and attempts. All of them are of this machine.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use fastrand::Rng;
 use scenarios::NetworkOperation;
@@ -22,13 +22,16 @@ const ADDRESSES: [&str; 10] = [
     "::",
 ];
 
-const NETWORKS: [&str; 16] = [
+const SINGLE: [&str; 6] = [
     "127.1.0.1",
     "127.1.0.2",
     "127.0.0.1",
     "10.99.0.1",
     "::1",
     "fd99::1",
+];
+
+const NETWORKS: [&str; 11] = [
     "127.0.0.0/8",
     "127.1.0.0/16",
     "127.1.0.0/24",
@@ -39,6 +42,7 @@ const NETWORKS: [&str; 16] = [
     "fd99::/64",
     "fd00::/8",
     "::/127",
+    "::/64",
 ];
 
 /// A peer, or with `local` an address to take.
@@ -56,15 +60,23 @@ pub(super) fn peer(rng: &mut Rng, local: bool) -> SocketAddr {
     SocketAddr::new(address, port)
 }
 
-pub(super) fn target(rng: &mut Rng) -> NetworkTarget {
+/// One address or several; with `wide`, everything about them.
+pub(super) fn target(rng: &mut Rng, single: bool, wide: bool) -> NetworkTarget {
     let all = [
         NetworkOperation::Connect,
         NetworkOperation::Send,
         NetworkOperation::Bind,
         NetworkOperation::Listen,
     ];
-    let mut operations: Vec<_> = all.into_iter().filter(|_| percent(rng, 50)).collect();
-    if percent(rng, 15) {
+    let mut operations: Vec<_> = all
+        .into_iter()
+        .filter(|_| wide || percent(rng, 50))
+        .collect();
+    if percent(rng, 50) {
+        // Else nobody would come to listening.
+        operations.retain(|one| *one != NetworkOperation::Bind);
+    }
+    if !wide && percent(rng, 15) {
         operations.clear();
     }
     let protocol = match rng.u32(..5) {
@@ -72,10 +84,11 @@ pub(super) fn target(rng: &mut Rng) -> NetworkTarget {
         1 => Some(Protocol::Udp),
         _ => None,
     };
+    let addresses: &[&str] = if single { &SINGLE } else { &NETWORKS };
     NetworkTarget {
-        address: (*one_of(rng, &NETWORKS)).into(),
-        ports: ports(rng),
-        protocol,
+        address: (*one_of(rng, addresses)).into(),
+        ports: if wide { None } else { ports(rng) },
+        protocol: protocol.filter(|_| !wide),
         operations,
     }
 }
@@ -99,8 +112,14 @@ pub(super) fn aimed(rng: &mut Rng, target: &NetworkTarget, local: bool) -> Socke
         .iter()
         .filter(|one| one.contains(&beginning))
         .collect();
-    if !near.is_empty()
-        && percent(rng, 80)
+    if percent(rng, 20) {
+        peer.set_ip(if percent(rng, 50) {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        });
+    } else if !near.is_empty()
+        && percent(rng, 90)
         && let Ok(address) = one_of(rng, &near).parse()
     {
         peer.set_ip(address);

@@ -50,11 +50,12 @@ enum Kind {
     ExecSubtree,
     Sha256,
     AllBut,
+    Address,
     Network,
     Kernel,
 }
 
-const KINDS: [(u32, Kind); 9] = [
+const KINDS: [(u32, Kind); 10] = [
     (35, Kind::Path),
     (20, Kind::Subtree),
     (20, Kind::Inode),
@@ -62,16 +63,64 @@ const KINDS: [(u32, Kind); 9] = [
     (6, Kind::ExecSubtree),
     (8, Kind::Sha256),
     (8, Kind::AllBut),
-    (25, Kind::Network),
+    (8, Kind::Address),
+    (12, Kind::Network),
     (12, Kind::Kernel),
 ];
 
-pub(super) fn make(rng: &mut Rng, world: &World, able: Abilities) -> Vec<Rule> {
+/// What the first rule of a case is, so that all combinations get their turn.
+struct Turn {
+    kind: Kind,
+    scope: usize,
+    action: Action,
+    /// Whether it names everything that such a rule can.
+    wide: bool,
+}
+
+impl Turn {
+    const KINDS: [Kind; 10] = [
+        Kind::Path,
+        Kind::Subtree,
+        Kind::Inode,
+        Kind::ExecPath,
+        Kind::ExecSubtree,
+        Kind::Sha256,
+        Kind::AllBut,
+        Kind::Address,
+        Kind::Network,
+        Kind::Kernel,
+    ];
+    const ACTIONS: [Action; 5] = [
+        Action::Deny,
+        Action::Kill,
+        Action::Deny,
+        Action::Audit,
+        Action::Deny,
+    ];
+
+    /// Of the number of a case: ten kinds, and for each of them five scopes
+    /// together with five actions, which shift after each round.
+    fn of(number: u64) -> Self {
+        let at = |number: u64, count: usize| usize::try_from(number).unwrap_or(0) % count;
+        let round = number / 10;
+        Self {
+            kind: Self::KINDS[at(number, 10)],
+            scope: at(round, 5),
+            action: Self::ACTIONS[at(round + round / 5, 5)],
+            wide: at(round, 3) != 2,
+        }
+    }
+}
+
+pub(super) fn make(rng: &mut Rng, world: &World, able: Abilities, number: u64) -> Vec<Rule> {
     let paths = Paths::of(world);
     let mut subtrees = 0;
     let count = rng.usize(1..=MOST);
-    let rules = (0..count).map(|number| {
-        let mut kind = weighted(rng, &KINDS);
+    let mut rule = |rng: &mut Rng, at: usize| {
+        let turn = (at == 0).then(|| Turn::of(number));
+        let mut kind = turn
+            .as_ref()
+            .map_or_else(|| weighted(rng, &KINDS), |turn| turn.kind);
         if matches!(kind, Kind::Subtree | Kind::ExecSubtree) {
             subtrees += 1;
             if subtrees > MOST_SUBTREES {
@@ -81,31 +130,55 @@ pub(super) fn make(rng: &mut Rng, world: &World, able: Abilities) -> Vec<Rule> {
         if kind == Kind::Sha256 && !able.content {
             kind = Kind::ExecPath;
         }
-        let scope = if matches!(kind, Kind::AllBut | Kind::Kernel) {
-            // Whoever runs the cell must go on.
-            safe_subjects(rng)
-        } else {
-            subjects(rng, 40)
+        // Whoever runs the cell must go on.
+        let safe = matches!(kind, Kind::AllBut | Kind::Kernel);
+        let wide = turn.as_ref().is_some_and(|turn| turn.wide);
+        let scope = match &turn {
+            Some(turn) => scope(rng, turn.scope, safe),
+            None if safe => vec![safe_subject(rng)],
+            None => subjects(rng, 40),
         };
+        let except = match turn {
+            Some(_) => Vec::new(),
+            None => subjects(rng, 20),
+        };
+        let drawn = [(73, Action::Deny), (17, Action::Audit), (10, Action::Kill)];
         Rule {
-            id: format!("rule-{number}"),
-            action: weighted(
-                rng,
-                &[(73, Action::Deny), (17, Action::Audit), (10, Action::Kill)],
-            ),
-            target: target(rng, &paths, world, (kind, able)),
+            id: format!("rule-{at}"),
+            action: turn.map_or_else(|| weighted(rng, &drawn), |turn| turn.action),
+            target: target(rng, &paths, world, (kind, able, wide)),
             scope,
-            except: subjects(rng, 15),
+            except,
             held: Held::Keep,
         }
-    });
-    rules.collect()
+    };
+    (0..count).map(|at| rule(rng, at)).collect()
 }
 
-fn target(rng: &mut Rng, paths: &Paths, world: &World, (kind, able): (Kind, Abilities)) -> Target {
+/// Of one kind: everyone, users, a program, a cgroup, or several of them.
+fn scope(rng: &mut Rng, kind: usize, safe: bool) -> Vec<Subject> {
+    let mut one = Subject::default();
+    match kind {
+        0 if safe => return scope(rng, 4, safe),
+        0 => return Vec::new(),
+        1 if safe => one.uid = Some(Uids::Range("1000-1002".into())),
+        1 => one.uid = Some(weighted_users(rng)),
+        2 => one.program = Some(OTHER_PROGRAM.into()),
+        3 => one.cgroup = Some((*one_of(rng, &CGROUPS)).into()),
+        _ => return vec![safe_subject(rng), safe_subject(rng)],
+    }
+    vec![one]
+}
+
+fn target(
+    rng: &mut Rng,
+    paths: &Paths,
+    world: &World,
+    (kind, able, wide): (Kind, Abilities, bool),
+) -> Target {
     let file = |object, rng: &mut Rng| Target::File {
         object,
-        operations: operations(rng),
+        operations: if wide { Vec::new() } else { operations(rng) },
     };
     match kind {
         Kind::Path => {
@@ -127,11 +200,16 @@ fn target(rng: &mut Rng, paths: &Paths, world: &World, (kind, able): (Kind, Abil
         }
         Kind::ExecSubtree => Target::Exec(Programs::Subtree(folder(rng, paths, world))),
         Kind::Sha256 => {
+            // Not of what the doers are copies of: they may have to be started
+            // again.
             let mut there = paths.all(&[Thing::Program]);
-            if there.is_empty() || percent(rng, 15) {
-                there.push(OTHER_PROGRAM.into());
+            if there.is_empty() || percent(rng, 10) {
+                there = paths.all(&[Thing::File]);
             }
-            Target::Exec(Programs::Sha256Of(one_of(rng, &there).clone()))
+            match there.is_empty() {
+                true => Target::Exec(Programs::Path(missing(rng, paths))),
+                false => Target::Exec(Programs::Sha256Of(one_of(rng, &there).clone())),
+            }
         }
         Kind::AllBut => {
             let mut left_out = vec![PROBE_PATH.to_owned(), OTHER_PROGRAM.to_owned()];
@@ -143,7 +221,9 @@ fn target(rng: &mut Rng, paths: &Paths, world: &World, (kind, able): (Kind, Abil
             );
             Target::Exec(Programs::AllBut(left_out))
         }
-        Kind::Network => Target::Network(peers::target(rng)),
+        Kind::Address | Kind::Network => {
+            Target::Network(peers::target(rng, kind == Kind::Address, wide))
+        }
         Kind::Kernel => {
             let all = KERNEL_OPERATIONS.into_iter();
             let possible =
@@ -152,7 +232,7 @@ fn target(rng: &mut Rng, paths: &Paths, world: &World, (kind, able): (Kind, Abil
             let mut operations: Vec<_> = possible
                 .iter()
                 .copied()
-                .filter(|_| percent(rng, 40))
+                .filter(|_| wide || percent(rng, 40))
                 .collect();
             if operations.is_empty() {
                 operations.push(*one_of(rng, &possible));
@@ -245,19 +325,15 @@ fn subject(rng: &mut Rng) -> Subject {
 }
 
 /// Some of those who try, but neither the runner nor whoever is like it.
-fn safe_subjects(rng: &mut Rng) -> Vec<Subject> {
-    let count = weighted(rng, &[(75, 1), (25, 2)]);
-    let safe = |rng: &mut Rng| {
-        let mut subject = Subject::default();
-        match rng.u32(..4) {
-            0 => subject.program = Some(OTHER_PROGRAM.into()),
-            1 => subject.cgroup = Some((*one_of(rng, &CGROUPS)).into()),
-            2 => subject.uid = Some(Uids::One(1001)),
-            _ => subject.uid = Some(Uids::Range("1000-1002".into())),
-        }
-        subject
-    };
-    (0..count).map(|_| safe(rng)).collect()
+fn safe_subject(rng: &mut Rng) -> Subject {
+    let mut subject = Subject::default();
+    match rng.u32(..4) {
+        0 => subject.program = Some(OTHER_PROGRAM.into()),
+        1 => subject.cgroup = Some((*one_of(rng, &CGROUPS)).into()),
+        2 => subject.uid = Some(Uids::One(1001)),
+        _ => subject.uid = Some(Uids::Range("1000-1002".into())),
+    }
+    subject
 }
 
 fn weighted_users(rng: &mut Rng) -> Uids {

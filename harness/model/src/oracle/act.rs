@@ -72,7 +72,7 @@ impl Act<'_> {
         match probe {
             Probe::Open { path, access, .. } => self.open(path, *access),
             Probe::Create { path, .. } => self.create(path),
-            Probe::Mkdir { path } => self.make(path, Kind::Folder(Default::default()), 0o755),
+            Probe::Mkdir { path } => self.make(path, Kind::EMPTY_FOLDER, 0o755),
             Probe::Mknod { path, kind } => match kind {
                 NodeKind::File => self.make(path, Kind::File(Content::Empty), CHANGED),
                 NodeKind::Pipe | NodeKind::NullDevice => Err(Stop::Before),
@@ -371,10 +371,10 @@ impl Act<'_> {
 
     /// One name goes away, another comes into being, and what had it goes.
     fn ask_to_rename(&mut self, source: &Spot, target: Option<&Spot>, new: &Name) -> Done {
-        self.ask_of(&[Deed::Delete, Deed::Rename], source)?;
+        self.ask_of(&[Deed::Rename, Deed::Delete], source)?;
         match target {
-            Some(target) => self.ask_of(&[Deed::Create, Deed::Delete, Deed::Rename], target),
-            None => self.ask_to_make(&[Deed::Create, Deed::Rename], new),
+            Some(target) => self.ask_of(&[Deed::Rename, Deed::Create, Deed::Delete], target),
+            None => self.ask_to_make(&[Deed::Rename, Deed::Create], new),
         }
     }
 

@@ -192,8 +192,11 @@ impl InForce {
         };
         match (&self.what, &attempt.thing) {
             (What::Files(files), Thing::File { node, name }) => {
-                // Mounting over it would hide it.
-                let own = [self.deeds.as_slice(), &[Deed::Mount]].concat();
+                let mut own = self.deeds.clone();
+                if !files.names.is_empty() || !files.beneath.is_empty() {
+                    // Mounting over a place would hide it; an inode has none.
+                    own.push(Deed::Mount);
+                }
                 let itself = files.are(tree, *node, *name).then(|| among(&own)).flatten();
                 let guarded = || {
                     let keeps = self.action >= Action::Deny && files.need(*node, *name);
@@ -309,7 +312,7 @@ impl Files {
     }
 
     fn are(&self, tree: &Tree, node: Option<NodeId>, name: Option<&Name>) -> bool {
-        node.is_some() && self.node == node
+        node.is_some_and(|node| self.node == Some(node) || self.beneath.contains(&node))
             || name.is_some_and(|name| self.names.contains(name))
             || tree
                 .around(name)

@@ -90,7 +90,7 @@ impl Oracle {
         for program in [PROBE_PATH, OTHER_PROGRAM] {
             oracle.put_with_folders(program, Kind::File(Content::Program(0)));
         }
-        oracle.put_with_folders(&world.root, Kind::Folder(Default::default()));
+        oracle.put_with_folders(&world.root, Kind::EMPTY_FOLDER);
         let root = oracle.spot(&world.root);
         oracle.mount_tmpfs(&root, 0o777);
         for item in &world.items {
@@ -101,7 +101,7 @@ impl Oracle {
 
     fn add(&mut self, item: &Item) {
         match item {
-            Item::Folder(path) => self.put(path, Kind::Folder(Default::default())),
+            Item::Folder(path) => self.put(path, Kind::EMPTY_FOLDER),
             Item::File(path) => self.put(path, Kind::File(Content::Text)),
             Item::Program { path, salt } => {
                 self.put(path, Kind::File(Content::Program(*salt)));
@@ -136,7 +136,7 @@ impl Oracle {
                 .walk(ROOT, &path[..at], true)
                 .is_ok_and(|end| end.seen.is_none())
             {
-                self.put(&path[..at], Kind::Folder(Default::default()));
+                self.put(&path[..at], Kind::EMPTY_FOLDER);
                 let node = self.spot(&path[..at]).node;
                 self.tree.nodes[node].mode = 0o755;
             }
@@ -145,7 +145,7 @@ impl Oracle {
     }
 
     fn mount_tmpfs(&mut self, at: &Spot, mode: u32) {
-        let root = self.tree.node(Kind::Folder(Default::default()), ROOT, mode);
+        let root = self.tree.node(Kind::EMPTY_FOLDER, ROOT, mode);
         self.tree.mount(at, root, None);
     }
 
@@ -164,3 +164,6 @@ impl Oracle {
         spot.expect("a world is made in order")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,10 +31,10 @@ impl Peers {
             .unwrap_or((&rule.address, "128"));
         let address: IpAddr = address.parse().expect("a case has addresses");
         let bits: u32 = bits.parse().expect("a case has lengths of prefixes");
-        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let before = if address.is_ipv4() { 96 } else { 0 };
         Self {
             address,
-            bits: bits.min(longest),
+            bits: (before + bits).min(128),
             ports: match &rule.ports {
                 None => (0, u16::MAX),
                 Some(Ports::One(port)) => (*port, *port),
@@ -62,7 +62,7 @@ impl Peers {
             (_, false) => self.hold(address),
             // Whoever offers something at every address offers it at these; `::`
             // is every address of both families.
-            (Deed::Bind | Deed::Listen, true) => address.is_ipv6() || self.address.is_ipv4(),
+            (Deed::Bind | Deed::Listen, true) => address.is_ipv6() || self.hold_ipv4(),
             // No address in particular is this machine; `::` is so for both
             // families.
             (_, true) if address.is_ipv4() => self.hold(address) || self.hold(localhost[0]),
@@ -70,12 +70,22 @@ impl Peers {
         }
     }
 
+    /// Every address has 128 bits: those of IPv4 are `::ffff:0:0/96`.
     fn hold(&self, address: IpAddr) -> bool {
-        let bits = |address: IpAddr| match address {
-            IpAddr::V4(address) => (u128::from(address.to_bits()) << 96, true),
-            IpAddr::V6(address) => (address.to_bits(), false),
-        };
-        let ((own, own_family), (other, family)) = (bits(self.address), bits(address));
-        own_family == family && (own ^ other).checked_shr(128 - self.bits).unwrap_or(0) == 0
+        let differ = bits(address) ^ bits(self.address);
+        differ.checked_shr(128 - self.bits).unwrap_or(0) == 0
+    }
+
+    /// Whether some address of IPv4 is among them.
+    fn hold_ipv4(&self) -> bool {
+        let all = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        self.hold(all) || self.bits >= 96 && bits(self.address) >> 32 == bits(all) >> 32
+    }
+}
+
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
     }
 }

@@ -43,6 +43,10 @@ pub(super) enum Kind {
     Symlink(String),
 }
 
+impl Kind {
+    pub(super) const EMPTY_FOLDER: Self = Self::Folder(BTreeMap::new());
+}
+
 /// As far as executing it, and hashing it, can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Content {
@@ -127,11 +131,7 @@ impl Tree {
             nodes: Vec::new(),
             mounts: Vec::new(),
         };
-        let root = tree.node(
-            Kind::Folder(BTreeMap::new()),
-            Walker { user: 0, group: 0 },
-            0o777,
-        );
+        let root = tree.node(Kind::EMPTY_FOLDER, Walker { user: 0, group: 0 }, 0o777);
         tree.mounts.push(Mount {
             on: Some((0, None)),
             root,
@@ -185,13 +185,9 @@ impl Tree {
 
     /// The folders around a name in its own file system, the nearest first.
     pub(super) fn around(&self, name: Option<&Name>) -> Vec<NodeId> {
-        let mut folders = Vec::new();
-        let mut next = name.cloned();
-        while let Some(name) = next {
-            folders.push(name.folder);
-            next = self.nodes[name.folder].name.clone();
-        }
-        folders
+        let above = |name: &&Name| self.nodes[name.folder].name.as_ref();
+        let names = std::iter::successors(name, above);
+        names.map(|name| name.folder).collect()
     }
 
     /// Whether the permission bits let somebody.
