@@ -69,7 +69,11 @@ impl Step for Servers {
     }
 
     fn install(&self, stage: &Stage) -> Result<State> {
-        if Invocation::new("apt-get").arg("--version").run_quietly().is_err() {
+        if Invocation::new("apt-get")
+            .arg("--version")
+            .run_quietly()
+            .is_err()
+        {
             return Ok(State::missing(
                 "there is no apt-get to fetch them with",
                 "run these tests on Debian or Ubuntu",
@@ -94,17 +98,22 @@ fn fill(folder: &Path, stage: &Stage) -> Result<()> {
         }
         fetch.run(|line| stage.line(line))?;
     }
-    let listed = fs::read_dir(&archives)
-        .with_context(|| format!("cannot read {}", archives.display()))?;
+    let listed =
+        fs::read_dir(&archives).with_context(|| format!("cannot read {}", archives.display()))?;
     for entry in listed {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "deb") {
-            Invocation::new("dpkg-deb").arg("-x").args([&path, folder]).run_quietly()?;
+            Invocation::new("dpkg-deb")
+                .arg("-x")
+                .args([&path, folder])
+                .run_quietly()?;
         }
     }
     fs::remove_dir_all(&archives)
         .with_context(|| format!("cannot remove {}", archives.display()))?;
-    let absent = PROGRAMS.iter().find(|program| !folder.join(program).is_file());
+    let absent = PROGRAMS
+        .iter()
+        .find(|program| !folder.join(program).is_file());
     match absent {
         Some(program) => bail!("the packages had no {program}"),
         None => Ok(()),

@@ -16,5 +16,6 @@ mod monitoring;
 mod nginx;
 mod pki;
 mod postgres;
+mod rollout;
 mod server;
 mod webhook_api;
