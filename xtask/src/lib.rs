@@ -23,6 +23,7 @@ pub mod report;
 pub mod repro;
 pub mod room;
 pub mod rustc;
+pub mod sbom;
 pub mod setup;
 mod single;
 pub mod teeth;
