@@ -76,7 +76,7 @@ fn the_official_schema_takes_what_the_agent_is_made_of_and_not_what_is_spoilt() 
         done(Command::new(cargo).args(["run", "--quiet", "--package", "xtask", "--", "sbom"]));
     assert_eq!(is_valid(&python, &text), Ok(()));
     for (from, to) in [
-        ("\"specVersion\": \"1.5\"", "\"specVersion\": \"9\""),
+        ("\"CycloneDX\"", "\"Another\""),
         ("\"SHA-256\"", "\"SHA-0\""),
         ("\"type\": \"library\"", "\"type\": \"thing\""),
         ("\"bom-ref\"", "\"bom-reference\""),
