@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::exit_code::ExitCode;
 use crate::{
     adapter, build, capacity, deny, doctor, e2e, gate, matrix, model, output, perf, powercut,
-    proof, report, repro, room, setup, soak, teeth, test, workspace,
+    proof, report, repro, room, sbom, setup, soak, teeth, test, workspace,
 };
 
 /// Everything this project does, from set-up to reports.
@@ -41,6 +41,8 @@ pub enum Task {
     Test(test::Args),
     /// Check licences, sources and advisories of the dependencies.
     Deny(deny::Args),
+    /// Print what the agent is made of, as CycloneDX.
+    Sbom(sbom::Args),
     /// Boot kernels in QEMU, put the agent through scenarios, judge it and
     /// report.
     E2e(e2e::Args),
@@ -112,6 +114,7 @@ fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
         Task::Doctor(args) => doctor::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Deny(args) => deny::run(&args),
+        Task::Sbom(args) => sbom::run(&args),
         Task::Build(args) => build::run(args),
         Task::E2e(args) => e2e::run(&args),
         Task::Repro(args) => repro::run(&args),

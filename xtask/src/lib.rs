@@ -25,6 +25,7 @@ pub mod report;
 pub mod repro;
 pub mod room;
 pub mod rustc;
+pub mod sbom;
 pub mod setup;
 mod single;
 pub mod soak;

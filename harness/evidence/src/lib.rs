@@ -15,6 +15,7 @@
 //! | [`sign`] | signed statements: in-toto in DSSE, by Ed25519 |
 //! | [`trust`] | whose keys, in which roles |
 //! | [`evaluate`] | the decision |
+//! | [`rollout`] | phases: promote, hold or roll back |
 //! | [`collect`] | from a checklist to a bundle |
 //! | [`import`] | checklists as people write them, and back
 //! | [`report`] | the decision for people: terminal, Markdown, one page of HTML |
@@ -33,6 +34,7 @@ pub mod import;
 pub mod moment;
 pub mod predicate;
 pub mod report;
+pub mod rollout;
 pub mod service;
 pub mod sign;
 pub mod trust;

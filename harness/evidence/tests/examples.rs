@@ -90,43 +90,46 @@ fn each_example_is_no_go_for_each_piece_of_evidence_that_is_not_as_it_must_be() 
     assert!(faults >= 25, "{faults}");
 }
 
-/// Promote, hold, or neither: what the metrics of a phase say.
+/// Promote, hold, or roll back: what the metrics of a phase say.
 #[test]
-fn a_phase_is_promoted_rolled_back_or_left_open_by_its_metrics() {
-    let check = |field: &str, value: serde_json::Value, code: &str| {
+fn a_phase_is_promoted_held_or_rolled_back_by_its_metrics() {
+    use evidence::rollout::Step;
+    let check = |evidence: &str, change: &dyn Fn(&mut serde_json::Value), at: &str, step: Step| {
         let mut fixture = Fixture::good(EXAMPLES[0].1);
-        let piece = fixture.pieces.get_mut("canary").unwrap();
-        let mut metrics: serde_json::Value = serde_json::from_slice(&piece.bytes).unwrap();
-        *metrics.pointer_mut(field).unwrap() = value;
-        piece.bytes = metrics.to_string().into_bytes();
-        let decision = fixture.decide();
-        let item = decision
-            .items
-            .iter()
-            .find(|item| item.id == "phase-2-canary")
-            .unwrap();
-        let causes: Vec<&str> = item
-            .causes()
-            .iter()
-            .map(|(_, cause)| cause.code())
-            .collect();
-        assert_eq!(causes.join(" "), code, "{field}");
+        let piece = fixture.pieces.get_mut(evidence).unwrap();
+        let mut record: serde_json::Value = serde_json::from_slice(&piece.bytes).unwrap();
+        change(record.pointer_mut("/facts/series/series").unwrap());
+        piece.bytes = record.to_string().into_bytes();
+        let rollout = fixture.decide().rollout.unwrap();
+        assert_eq!(
+            (rollout.at.as_str(), rollout.step),
+            (at, step),
+            "{evidence}"
+        );
     };
-    check("/hosts/0/cpu_percent", 4.9.into(), "");
-    check("/hosts/0/cpu_percent", 5.into(), "failed");
-    check("/hosts/0/memory_mb", 51.into(), "failed");
-    check("/hosts/0/ring_buffer_drops", 1.into(), "failed");
-    check("/application_errors_rise_percent", 0.1.into(), "failed");
-    check("/samples", 999.into(), "inconclusive");
-    check("/window_hours", 23.into(), "inconclusive");
+    let value = |text: &'static str| {
+        move |series: &mut serde_json::Value| series[0]["samples"][7][1] = text.into()
+    };
+    let canary = "phase-3-canary";
+    check("canary-cpu", &value("4.9"), "phase-7-after", Step::Promote);
+    check("canary-cpu", &value("5"), canary, Step::Rollback);
+    check("canary-memory", &value("51"), canary, Step::Rollback);
+    check("canary-drops", &value("1"), canary, Step::Rollback);
+    check("canary-errors", &value("0.1"), canary, Step::Rollback);
     check(
-        "/hosts",
-        serde_json::json!([]),
-        "inconclusive inconclusive inconclusive",
+        "canary-false-positives",
+        &value("0.01"),
+        canary,
+        Step::Rollback,
     );
-    check(
-        "/hosts/0/cpu_percent",
-        serde_json::Value::Null,
-        "inconclusive",
-    );
+    check("canary-cpu", &value("NaN"), canary, Step::Hold);
+    check("shadow-cpu", &value("5"), "phase-1-shadow", Step::Hold);
+    let shorten = |series: &mut serde_json::Value| {
+        series[1]["samples"].as_array_mut().unwrap().truncate(249);
+    };
+    check("canary-cpu", &shorten, canary, Step::Hold);
+    let one_host = |series: &mut serde_json::Value| series.as_array_mut().unwrap().truncate(1);
+    check("canary-cpu", &one_host, canary, Step::Hold);
+    let none = |series: &mut serde_json::Value| *series = serde_json::json!([]);
+    check("all-cpu", &none, "phase-6-all", Step::Hold);
 }

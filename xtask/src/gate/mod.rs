@@ -12,6 +12,7 @@ use clap::Subcommand;
 use evidence::{
     Decision, Moment, Verdict, evaluate,
     report::{html, markdown, terminal},
+    rollout::log,
 };
 
 use crate::{
@@ -50,6 +51,10 @@ pub struct Args {
     /// Where the reports go [default: a new folder in target/gate].
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    /// For a rollout: add what is decided about its phase to this log, which is
+    /// made if it is not there, and refused if it was altered.
+    #[arg(long, value_name = "FILE")]
+    rollout_log: Option<PathBuf>,
     /// Print the decision as JSON; its schema is
     /// docs/schema/gate-decision.schema.json.
     #[arg(long)]
@@ -102,6 +107,9 @@ fn decide(args: &Args) -> Result<ExitCode> {
     };
     let now = Moment::at(SystemTime::now());
     let decision = evaluate(&found.checklist, &bundle, &trust, now);
+    if let Some(log) = &args.rollout_log {
+        add_to_log(log, &decision)?;
+    }
     write(&reports, &decision, &way(&reports, &bundle_folder))?;
     if args.json {
         output::print_json(&decision)?;
@@ -113,6 +121,31 @@ fn decide(args: &Args) -> Result<ExitCode> {
         Verdict::Go => ExitCode::Ok,
         Verdict::NoGo => ExitCode::Failed,
     })
+}
+
+fn add_to_log(path: &Path, decision: &Decision) -> Result<()> {
+    if decision.rollout.is_none() {
+        return Err(anyhow!(
+            "the checklist `{}` has no `phase`, so there is nothing for --rollout-log",
+            decision.checklist
+        ))
+        .or_exit(ExitCode::Usage);
+    }
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("cannot read {}", path.display()))
+                .or_exit(ExitCode::Infrastructure);
+        }
+    };
+    let text = log::append(&text, decision)
+        .with_context(|| format!("{} is not what was written", path.display()))
+        .or_exit(ExitCode::Failed)?;
+    harness::atomic::write(path, text.as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))
+        .or_exit(ExitCode::Infrastructure)
 }
 
 /// From the page to the bundle: short when it is beside it.

@@ -119,8 +119,14 @@ fn item(source: Source<'_>, table: Spanned<ItemTable>, known: Known<'_>) -> Resu
         .predicate
         .into_iter()
         .map(|table| predicate(source, table, known))
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
+    if let Some(phase) = &table.phase
+        && let Some(problem) = fit::problem_of_phase(phase, table.priority, &predicates, known.1)
+    {
+        return Err(source.mistake(table.id.span(), problem));
+    }
     Ok(Item {
+        phase: table.phase,
         id: table.id.into_inner(),
         area: table.area,
         text: table.text,

@@ -27,6 +27,7 @@ use crate::{
         sarif::Sarif,
         tls::TlsExpected,
     },
+    rollout::Phase,
     service::{
         alerting::AlertingAsked, http::HttpAsked, prometheus::PrometheusAsked, tls::TlsAsked,
     },
@@ -139,6 +140,9 @@ pub(super) struct ItemTable {
     /// Why it is of no concern here, if it is not.
     #[schemars(with = "Option<String>")]
     pub(super) not_applicable: Option<Spanned<String>>,
+    /// The phase of a rollout that it decides, if it does. Phases are P0: none
+    /// can be waived.
+    pub(super) phase: Option<Phase>,
     /// What must be shown; all of it.
     #[serde(default)]
     #[schemars(with = "Vec<PredicateTable>")]

@@ -1,8 +1,12 @@
 //! Whether a test can be made of a piece of evidence at all.
 
-use super::Source;
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Priority, Source};
 use crate::{
-    predicate::{Test, http::HttpExpected},
+    moment::Age,
+    predicate::{Predicate, Test, http::HttpExpected},
+    rollout::Phase,
     service::{Asked, http::HttpAsked},
 };
 
@@ -54,6 +58,32 @@ pub(super) fn problem(test: &Test, from: &Source) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// A phase that could be waived, or that is judged by less than it lasts.
+pub(super) fn problem_of_phase(
+    phase: &Phase,
+    priority: Option<Priority>,
+    predicates: &[Predicate],
+    evidence: &BTreeMap<String, Source>,
+) -> Option<String> {
+    if priority != Some(Priority::P0) {
+        return Some("a phase is P0: no waiver promotes it".into());
+    }
+    let duration = phase.duration?;
+    predicates.iter().find_map(|predicate| {
+        let name = &predicate.evidence;
+        let Some(Source::Service {
+            asked: Asked::Prometheus(asked),
+            ..
+        }) = evidence.get(name)
+        else {
+            return None;
+        };
+        let window = asked.window.unwrap_or(Age(Duration::ZERO));
+        (window < duration)
+            .then(|| format!("`{name}` looks back {window} only, and the phase lasts {duration}"))
+    })
 }
 
 fn http(expected: &HttpExpected, asked: &HttpAsked) -> Option<String> {

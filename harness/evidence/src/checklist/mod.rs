@@ -19,7 +19,10 @@ use std::{collections::BTreeMap, fmt};
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Digest, moment::Age, predicate::Predicate, service::Asked, written::Mistake};
+use crate::{
+    digest::Digest, moment::Age, predicate::Predicate, rollout::Phase, service::Asked,
+    written::Mistake,
+};
 
 pub use file::VERSION;
 
@@ -128,6 +131,8 @@ pub struct Item {
     pub fail: String,
     /// Why it is of no concern here, if it is not.
     pub not_applicable: Option<String>,
+    /// The phase of a rollout that it decides, if it does.
+    pub phase: Option<Phase>,
     /// What must be shown; all of it.
     pub predicates: Vec<Predicate>,
 }

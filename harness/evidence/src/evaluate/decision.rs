@@ -10,6 +10,7 @@ use crate::{
     checklist::{Item, Priority},
     digest::{Digest, Identity},
     moment::Moment,
+    rollout::Rollout,
 };
 
 /// Raised when a field changes its meaning or goes; new ones do not raise it.
@@ -45,6 +46,8 @@ pub struct Decision {
     pub objections: Vec<Objection>,
     /// Every item, in the checklist's order.
     pub items: Vec<ItemResult>,
+    /// Where a rollout stands, if the checklist has phases.
+    pub rollout: Option<Rollout>,
     /// Every waiver in the bundle.
     pub waivers: Vec<WaiverResult>,
     /// Every role that must sign off.
@@ -194,7 +197,7 @@ pub struct Expiry {
 }
 
 impl ItemResult {
-    pub(super) fn new(item: &Item, predicates: Vec<PredicateResult>) -> Self {
+    pub(crate) fn new(item: &Item, predicates: Vec<PredicateResult>) -> Self {
         let shown = predicates.iter().all(|one| one.causes.is_empty());
         let status = match &item.not_applicable {
             Some(_) => Status::NotApplicable,

@@ -12,7 +12,7 @@ mod predicate;
 pub(crate) mod tests;
 mod waiver;
 
-use crate::{bundle::Bundle, checklist::Checklist, moment::Moment, trust::Trust};
+use crate::{bundle::Bundle, checklist::Checklist, moment::Moment, rollout, trust::Trust};
 
 pub use decision::{
     Decision, Expiry, ItemResult, Objection, PredicateResult, SignOffResult, Status, Verdict,
@@ -78,6 +78,7 @@ pub fn evaluate(checklist: &Checklist, bundle: &Bundle, trust: &Trust, now: Mome
         development_keys: trust.development,
         subjects: bundle.manifest.subjects.clone(),
         objections,
+        rollout: rollout::decide(checklist, &items),
         items,
         waivers,
         sign_offs,

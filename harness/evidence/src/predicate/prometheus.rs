@@ -75,7 +75,8 @@ impl Threshold {
     ) -> Result<Reading, Cause> {
         let record: Record<PrometheusAsked, PrometheusFacts> = Record::read(bytes, asked)?;
         let stated = Stated {
-            at: Some(record.started),
+            // Samples are as old as the end of their window.
+            at: Some(record.asked.until.unwrap_or(record.started)),
             ..Stated::default()
         };
         let (causes, shown) = match &record.facts {

@@ -3,7 +3,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{headline, priority, reasons, warning, word};
+use super::{headline, priority, reasons, rollout, warning, word};
 use crate::{
     bundle::folder::blob_name,
     evaluate::{Decision, ItemResult, Status, Verdict},
@@ -34,6 +34,7 @@ pub fn html(decision: &Decision, bundle: &str) -> String {
                 header class=(verdict) {
                     h1 { (decision.verdict) }
                     p { (title) }
+                    @if let Some(rollout) = rollout(decision) { p { (rollout) } }
                     @if let Some(warning) = warning(decision) { p.warning { (warning) } }
                 }
                 main {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{headline, priority, reasons, sign, warning, word};
+use super::{headline, priority, reasons, rollout, sign, warning, word};
 use crate::evaluate::Decision;
 
 /// The decision as Markdown.
@@ -14,6 +14,9 @@ pub fn markdown(decision: &Decision) -> String {
     };
     if let Some(warning) = warning(decision) {
         line(format!("> **{warning}**\n"));
+    }
+    if let Some(rollout) = rollout(decision) {
+        line(format!("**{}**\n", plain(&rollout)));
     }
     for objection in &decision.objections {
         line(format!("- ❌ {}", plain(&objection.to_string())));

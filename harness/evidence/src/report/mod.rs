@@ -16,7 +16,10 @@ pub use html::html;
 pub use markdown::markdown;
 pub use terminal::terminal;
 
-use crate::evaluate::{Decision, ItemResult, Status};
+use crate::{
+    evaluate::{Decision, ItemResult, Status},
+    rollout::Step,
+};
 
 /// In one line: what and how much of it.
 fn headline(decision: &Decision) -> String {
@@ -38,6 +41,26 @@ fn headline(decision: &Decision) -> String {
         decision.title,
         counted.join(", ")
     )
+}
+
+/// Where a rollout stands, in one line.
+fn rollout(decision: &Decision) -> Option<String> {
+    let rollout = decision.rollout.as_ref()?;
+    let phases = rollout.phases.iter().map(|phase| {
+        let (item, answer, step) = (&phase.item, phase.answer, phase.step);
+        if step == Step::NotReached {
+            format!("{item} {step}")
+        } else {
+            format!("{item} {answer}")
+        }
+    });
+    let phases: Vec<String> = phases.collect();
+    Some(format!(
+        "{} at {}: {}",
+        rollout.step.to_string().to_uppercase(),
+        rollout.at,
+        phases.join(", ")
+    ))
 }
 
 /// Who collected, and whether that is worth anything.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{headline, priority, reasons, warning, word};
+use super::{headline, priority, reasons, rollout, warning, word};
 use crate::evaluate::{Decision, Status};
 
 /// How many of what expires next are named.
@@ -17,6 +17,9 @@ pub fn terminal(decision: &Decision) -> String {
     };
     if let Some(warning) = warning(decision) {
         line(format!("! {warning}"));
+    }
+    if let Some(rollout) = rollout(decision) {
+        line(format!("→ {rollout}"));
     }
     for objection in &decision.objections {
         line(format!("✗ {objection}"));

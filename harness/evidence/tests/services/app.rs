@@ -27,6 +27,8 @@ pub(crate) struct Behaviour {
     pub(crate) works: bool,
     pub(crate) has_metrics: bool,
     pub(crate) debug: bool,
+    /// Which release it says it is.
+    pub(crate) version: String,
 }
 
 impl Default for Behaviour {
@@ -40,6 +42,7 @@ impl Default for Behaviour {
             works: true,
             has_metrics: true,
             debug: false,
+            version: "2.0".into(),
         }
     }
 }
@@ -156,7 +159,8 @@ fn api(shared: &Shared) -> String {
     } else {
         ""
     };
-    format!("{{\"jobs\":[]{debug}}}")
+    let version = &shared.behaviour.version;
+    format!("{{\"jobs\":[],\"version\":\"{version}\"{debug}}}")
 }
 
 fn metrics(counts: &Counts) -> String {

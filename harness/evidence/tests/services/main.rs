@@ -16,5 +16,7 @@ mod monitoring;
 mod nginx;
 mod pki;
 mod postgres;
+mod replicated;
+mod rollout;
 mod server;
 mod webhook_api;

@@ -65,6 +65,31 @@ impl Nginx {
     }
 }
 
+impl Nginx {
+    /// Which release answers behind it.
+    pub(crate) fn version(&self, folder: &Path) -> String {
+        let pem = fs::read(folder.join("ca.pem")).unwrap();
+        let certificate = ureq::tls::Certificate::from_pem(&pem).unwrap();
+        let roots = ureq::tls::RootCerts::new_with_certs(&[certificate]);
+        let tls = ureq::tls::TlsConfig::builder().root_certs(roots).build();
+        let agent = ureq::Agent::config_builder()
+            .tls_config(tls)
+            .proxy(None)
+            .build()
+            .new_agent();
+        let url = format!("https://localhost:{}/api/status", self.tls_port);
+        let text = agent
+            .get(&url)
+            .call()
+            .unwrap()
+            .body_mut()
+            .read_to_string()
+            .unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+        answer["version"].as_str().unwrap().to_owned()
+    }
+}
+
 fn configuration(
     proxy: &Proxy,
     folder: &Path,
