@@ -98,10 +98,7 @@ pub fn program(adapter: &dyn Adapter, cases: &[Case]) -> ModelProgram {
     }
     builder.end();
     ModelProgram {
-        program: Program {
-            left_out: Vec::new(),
-            actions: builder.actions,
-        },
+        program: Program::of(builder.actions),
         controls,
         answers,
         decided,
