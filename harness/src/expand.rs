@@ -93,6 +93,7 @@ pub fn expand(scenario: &Scenario, adapter: &dyn Adapter) -> Result<Program, Exp
     Ok(Program {
         actions: expansion.actions,
         left_out: expansion.left_out,
+        idle: false,
     })
 }
 

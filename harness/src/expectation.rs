@@ -22,6 +22,10 @@ pub struct Program {
     /// thing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
+    /// No agent is held against the scenario: whatever one must refuse has to be
+    /// allowed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub idle: bool,
 }
 
 /// A step, or a part of one, that an agent cannot be held against.
@@ -53,6 +57,7 @@ impl Program {
         Self {
             actions,
             left_out: Vec::new(),
+            idle: false,
         }
     }
 

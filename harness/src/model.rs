@@ -123,10 +123,7 @@ pub fn program(
     }
     builder.end();
     ModelProgram {
-        program: Program {
-            left_out: Vec::new(),
-            actions: builder.actions,
-        },
+        program: Program::of(builder.actions),
         controls,
         answers,
         decided,

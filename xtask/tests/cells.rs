@@ -5,6 +5,9 @@
 //! cargo test -p xtask --test cells -- --ignored 6.12/bpf-lsm/open
 //! ```
 //!
+//! Two more are about adapters of other agents: the example of the documents
+//! must pass, and one that lies must not.
+//!
 //! All are ignored unless asked for: each boots a virtual machine. A cell that
 //! the plan skips is no test case, so that it cannot look passed.
 
@@ -48,7 +51,38 @@ fn trials() -> Result<Vec<Trial>, String> {
     if trials.is_empty() {
         return Err("the plan runs no cell".into());
     }
-    Ok(trials)
+    let adapters = [
+        Trial::test("adapter/example-denies", || {
+            Ok(adapter("docs/examples/adapter").map(drop)?)
+        }),
+        Trial::test("adapter/liar-is-found-out", || {
+            match adapter("xtask/tests/adapters/liar") {
+                Err(said) if said.contains("not-denied") => Ok(()),
+                Err(said) => Err(format!("it failed for something else: {said}").into()),
+                Ok(_) => Err("an agent that loads nothing has passed".into()),
+            }
+        }),
+    ];
+    let adapters = adapters.map(|trial| trial.with_ignored_flag(true));
+    Ok(trials.into_iter().chain(adapters).collect())
+}
+
+/// A file is denied by the agent of this adapter.
+fn adapter(folder: &str) -> Result<String, String> {
+    let folder = format!("{}/../{folder}", env!("CARGO_MANIFEST_DIR"));
+    output(&[
+        "e2e",
+        "--agent",
+        &folder,
+        "--kernel",
+        "6.12",
+        "--boot-mode",
+        "bpf-lsm",
+        "--scenario",
+        "open-denied",
+        "--scenario",
+        "exec-denied",
+    ])
 }
 
 fn run(kernel: &str, boot_mode: &str, scenario: &str) -> Result<(), Failed> {

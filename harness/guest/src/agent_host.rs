@@ -189,7 +189,8 @@ impl Host<'_> {
         run_all(&self.hosted.stop)
     }
 
-    fn ended(&self, status: ExitStatus) -> HostError {
+    fn ended(&mut self, status: ExitStatus) -> HostError {
+        self.daemon = None;
         let argv = self.hosted.daemon.as_ref().map(|daemon| &daemon.argv);
         HostError::Ended {
             command: argv.map(|argv| argv.join(" ")).unwrap_or_default(),

@@ -207,10 +207,7 @@ pub fn program(adapter: &dyn Adapter, sweep: &Sweep) -> SweepProgram {
     let counts = counts.map(|((case, plan), index)| ((case, plans[plan].clone()), index));
     SweepProgram {
         counts: counts.collect(),
-        program: Program {
-            left_out: Vec::new(),
-            actions: builder.actions,
-        },
+        program: Program::of(builder.actions),
         agent_hooks,
         null_hooks,
         footprints,

@@ -119,10 +119,7 @@ pub fn program(adapter: &dyn Adapter, request: &TrialsRequest) -> TrialsProgram 
     }
     builder.count(none, plan, 1);
     TrialsProgram {
-        program: Program {
-            left_out: Vec::new(),
-            actions: builder.actions,
-        },
+        program: Program::of(builder.actions),
         counts: builder.counts,
         rounds: *rounds,
     }

@@ -11,9 +11,8 @@ use crate::{
 /// What makes a scenario not expressible for an agent.
 ///
 /// What an agent says of itself, its events and its health, is not looked at
-/// where it says nothing, as long as what the kernel did can still be held
-/// against the scenario: a probe that must be refused, with its teeth. Else
-/// nothing would be left that the agent could fail.
+/// where it says nothing, as long as something is left that it can fail: a probe
+/// that must be refused, with its teeth, or an event that it must report.
 pub fn lacking(scenario: &Scenario, adapter: &dyn Adapter) -> Option<Ability> {
     if adapter.role() != Role::Judged {
         return None;
@@ -26,7 +25,12 @@ pub fn lacking(scenario: &Scenario, adapter: &dyn Adapter) -> Option<Ability> {
         return Some(*lacking);
     }
     let unsaid = scenario.steps.iter().find_map(|step| unsaid(step, adapter));
-    unsaid.filter(|_| teeth::of(scenario).is_empty())
+    let told = |step: &Step| match step {
+        Step::Event { matches, .. } => adapter.tells(matches).is_some(),
+        _ => false,
+    };
+    let can_fail = !teeth::of(scenario).is_empty() || scenario.steps.iter().any(told);
+    unsaid.filter(|_| !can_fail)
 }
 
 /// What the agent would have to say for this step, and does not.

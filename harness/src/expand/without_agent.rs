@@ -125,7 +125,10 @@ pub fn expand_idle(scenario: &Scenario, adapter: &dyn Adapter) -> Program {
     }
     agent.release();
     actions.append(&mut agent.actions);
-    Program::of(actions)
+    Program {
+        idle: true,
+        ..Program::of(actions)
+    }
 }
 
 const fn allowed() -> Expectation {

@@ -17,7 +17,7 @@ use crate::outcome::OutcomeKind;
 /// The end of a log that is shown; all of it is in the run's folder.
 const LOG_BYTES: usize = 48 << 10;
 
-const STYLE: &str = include_str!("report.css");
+pub(super) const STYLE: &str = include_str!("report.css");
 
 /// Finds the files of a cell, by name.
 pub(super) type Logs<'a> = dyn Fn(&CellReport) -> BTreeMap<String, String> + 'a;
@@ -306,10 +306,11 @@ fn techniques(report: &Report) -> Markup {
     }
 }
 
-const fn answer_class(answer: Answer) -> &'static str {
+pub(super) const fn answer_class(answer: Answer) -> &'static str {
     match answer {
         Answer::Blocked => "passed",
         Answer::KnownGap => "infra",
+        Answer::Allowed => "skipped",
         Answer::Open | Answer::RefusedEarlier | Answer::Failed => "failed",
         Answer::NotExpressible | Answer::Skipped => "skipped",
         Answer::Unknown => "not-run",

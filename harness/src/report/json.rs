@@ -164,6 +164,10 @@ pub struct CellReport {
     /// thing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
+    /// No agent was held against the scenario: whatever one must refuse had to
+    /// be allowed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idle: bool,
     /// The command that runs it again.
     pub rerun: String,
 }
@@ -357,6 +361,7 @@ impl CellReport {
             starts_agent: result.starts_agent,
             let_pass: result.let_pass.clone(),
             left_out: result.left_out.clone(),
+            idle: result.idle,
             rerun,
         }
     }

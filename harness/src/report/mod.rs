@@ -1,6 +1,7 @@
 //! What people and machines read afterwards. Each format is a pure function
 //! of a [`Report`], in a module of its own.
 
+mod compare;
 mod figures;
 mod html;
 mod json;
@@ -15,6 +16,10 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 
+pub use compare::{
+    Column, CompareError, ComparedRun, Comparison, ScenarioRow, Standing, TechniqueRow, Word,
+    compare, comparison_schema,
+};
 pub use figures::{Seconds, Timings, Totals};
 pub use json::{
     BootReport, BypassReport, CellReport, PlanReport, Report, RunInfo, RunReport, SCHEMA_VERSION,

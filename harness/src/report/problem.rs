@@ -109,6 +109,7 @@ mod tests {
             starts_agent: true,
             let_pass: Vec::new(),
             left_out: Vec::new(),
+            idle: false,
             rerun: format!("again {kernel} {scenario}"),
         }
     }

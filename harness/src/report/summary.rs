@@ -178,7 +178,7 @@ fn let_pass(text: &mut String, report: &Report) {
 }
 
 /// Reasons quote what agents and kernels say: not to be taken for markup.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -44,6 +44,8 @@ pub enum Answer {
     Blocked,
     /// It is open, as is known and said.
     KnownGap,
+    /// It is open, as it must be where no agent has rules.
+    Allowed,
     /// It is open, and should not be.
     Open,
     /// A step on the way was refused that the scenario wants allowed: the agent
@@ -61,9 +63,10 @@ pub enum Answer {
 
 impl Answer {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Blocked,
         Self::KnownGap,
+        Self::Allowed,
         Self::Open,
         Self::RefusedEarlier,
         Self::Failed,
@@ -77,6 +80,7 @@ impl Answer {
         match self {
             Self::Blocked => "✓",
             Self::KnownGap => "○",
+            Self::Allowed => "·",
             Self::Open => "✗",
             Self::RefusedEarlier => "◐",
             Self::Failed => "!",
@@ -90,6 +94,7 @@ impl Answer {
         let is = |code: &str| cell.code.as_deref() == Some(code);
         let fails = |code: FailCode| is(&code.to_string());
         match cell.outcome {
+            OutcomeKind::Passed if cell.idle => Self::Allowed,
             OutcomeKind::Passed if has_gap => Self::KnownGap,
             OutcomeKind::Passed => Self::Blocked,
             OutcomeKind::Failed if fails(FailCode::NotDenied) => Self::Open,
@@ -110,7 +115,7 @@ impl Answer {
             Self::RefusedEarlier => 5,
             Self::Unknown => 4,
             Self::KnownGap => 3,
-            Self::Blocked => 2,
+            Self::Blocked | Self::Allowed => 2,
             Self::NotExpressible => 1,
             Self::Skipped => 0,
         }
@@ -122,6 +127,7 @@ impl fmt::Display for Answer {
         f.write_str(match self {
             Self::Blocked => "blocked",
             Self::KnownGap => "known gap",
+            Self::Allowed => "allowed",
             Self::Open => "open",
             Self::RefusedEarlier => "refused earlier",
             Self::Failed => "failed",
@@ -130,6 +136,11 @@ impl fmt::Display for Answer {
             Self::Unknown => "not judged",
         })
     }
+}
+
+/// What a cell says of the technique that it tries.
+pub(super) fn answer(cell: &CellReport, has_gap: bool) -> Answer {
+    Answer::of(cell, has_gap)
 }
 
 /// Every technique that was to be tried.

@@ -34,6 +34,7 @@ fn result(boot_mode: BootMode, scenario: &str, outcome: Outcome, ms: Option<u64>
         starts_agent: true,
         let_pass: Vec::new(),
         left_out: Vec::new(),
+        idle: false,
     }
 }
 

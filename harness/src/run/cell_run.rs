@@ -22,6 +22,7 @@ pub(super) fn run(inputs: &Inputs<'_>, snapshot: &dyn Snapshot, cell: Cell) -> C
         starts_agent: false,
         let_pass: Vec::new(),
         left_out: Vec::new(),
+        idle: false,
     };
     if let Err(outcome) = attempt(inputs, snapshot, &mut result) {
         result.outcome = outcome;
@@ -41,6 +42,7 @@ fn attempt(
         .get(&name)
         .ok_or_else(|| Outcome::infra(InfraCode::Harness, format!("there is no program {name}")))?;
     result.starts_agent = program.starts_agent();
+    result.idle = program.idle;
     result.left_out = program.left_out.iter().map(ToString::to_string).collect();
     let start = Start::seeded(name, result.cell.seed(inputs.seed))
         .map_err(|error| Outcome::infra(InfraCode::Harness, error.to_string()))?;

@@ -105,6 +105,8 @@ pub struct CellResult {
     /// What of its scenario was not looked at, because the agent has no such
     /// thing.
     pub left_out: Vec<String>,
+    /// Whatever an agent must refuse had to be allowed.
+    pub idle: bool,
 }
 
 /// What became of a machine.
@@ -276,6 +278,7 @@ impl Runner<'_> {
             starts_agent: false,
             let_pass: Vec::new(),
             left_out: Vec::new(),
+            idle: false,
         });
     }
 
@@ -304,6 +307,7 @@ impl Runner<'_> {
                 starts_agent: false,
                 let_pass: Vec::new(),
                 left_out: Vec::new(),
+                idle: false,
             })
         });
         let mut boots = self

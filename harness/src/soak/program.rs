@@ -130,10 +130,7 @@ pub fn program(adapter: &dyn Adapter, duration: Duration) -> Option<SoakProgram>
     builder.phase = Phase::Negative;
     builder.probes(&load, |_| Expect::Allowed);
     Some(SoakProgram {
-        program: Program {
-            left_out: Vec::new(),
-            actions: builder.actions,
-        },
+        program: Program::of(builder.actions),
         soak,
         load,
     })

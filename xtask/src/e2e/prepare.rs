@@ -225,6 +225,7 @@ impl Prepared {
             for file in declared.files() {
                 let from = match file.from {
                     GuestFileSource::Path(path) => path,
+                    GuestFileSource::Built(Built::Aegisbpf) => artifacts.agent.clone(),
                     GuestFileSource::Built(Built::NullLsm) => artifacts.null_lsm.clone(),
                 };
                 let kind = if file.executable {

@@ -94,6 +94,8 @@ pub struct File {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Built {
+    /// The reference agent.
+    Aegisbpf,
     /// Loads LSM programs that do nothing.
     NullLsm,
 }

@@ -107,7 +107,9 @@ impl Template {
 
 fn described(path: &Path, error: &minijinja::Error) -> String {
     let line = error.line().unwrap_or(1);
-    format!("{}:{line}: {error}", path.display())
+    let kind = error.kind().to_string();
+    let what = error.detail().map_or(kind, ToOwned::to_owned);
+    format!("{}:{line}: {what}", path.display())
 }
 
 fn view<'a>(rule: &'a Rule, blanks: &mut Vec<Blank>) -> RuleView<'a> {

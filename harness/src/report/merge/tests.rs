@@ -54,6 +54,7 @@ fn result(planned: &PlannedCell, took: u64) -> CellResult {
         starts_agent: ran,
         let_pass: Vec::new(),
         left_out: Vec::new(),
+        idle: false,
     }
 }
 
