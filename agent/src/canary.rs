@@ -9,7 +9,7 @@ use std::{
     fs,
     io::{self, Write as _},
     net::{Ipv4Addr, Ipv6Addr},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -31,6 +31,9 @@ pub use attempts::as_child;
 
 /// Name of the file that is opened.
 pub const OPEN_NAME: &str = "canary-file";
+/// Another name of it, which is removed: in audit that comes about, and a file made
+/// anew would be none that the rules know.
+const OTHER_NAME: &str = "canary-other-name";
 /// Name of the program that is executed.
 pub const EXEC_NAME: &str = "canary-program";
 /// Name of the file that is read through a descriptor that was opened before.
@@ -140,7 +143,15 @@ pub fn prepare() -> Result<(), CanaryError> {
     file(OPEN_NAME, CONTENT, 0o600)?;
     file(HELD_NAME, CONTENT, 0o600)?;
     file(CONTENT_NAME, BY_CONTENT, 0o700)?;
-    file(EXEC_NAME, PROGRAM, 0o700)
+    file(EXEC_NAME, PROGRAM, 0o700)?;
+    let [path, other] = [OPEN_NAME, OTHER_NAME].map(|name| Path::new(paths::STATE).join(name));
+    let inode = |path: &Path| fs::symlink_metadata(path).ok().map(|there| there.ino());
+    if inode(&other) == inode(&path) {
+        return Ok(());
+    }
+    // There is none, or it is of a file that was replaced.
+    let _ = fs::remove_file(&other);
+    fs::hard_link(&path, other).map_err(|source| CanaryError::Prepare { path, source })
 }
 
 /// Find their objects.
@@ -215,6 +226,7 @@ enum Way {
 
 /// Try every operation that the policy speaks of.
 pub fn run(modes: &Modes, needs: &Needs, counters: &CounterMap) -> Result<(), CanaryError> {
+    prepare()?;
     let exec = needs.operations.of(Domain::Exec);
     let by_content = exec.iter().filter(|_| needs.contents);
     let by_content = by_content.map(|one| (one, Way::Content));

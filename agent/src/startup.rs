@@ -335,8 +335,7 @@ impl Enforcer {
 
     /// Whether the policy in force still is, and really decides.
     pub fn test(&self, in_force: &InForce) -> Result<(), Trouble> {
-        let tried = canary::prepare()
-            .and_then(|()| canary::run(&in_force.modes, &in_force.needs, &self.counters));
+        let tried = canary::run(&in_force.modes, &in_force.needs, &self.counters);
         let pinned = facts::bpffs().and_then(|()| self.maps.pinned());
         let active = pinned.and_then(|()| self.maps.active().map_err(|error| error.to_string()));
         let detached = match self.mechanism {

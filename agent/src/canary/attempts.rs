@@ -23,7 +23,8 @@ use rustix::{
 };
 
 use super::{
-    COMMAND, CONTENT_NAME, EXEC_NAME, HELD_NAME, LOCAL, OPEN_NAME, PEER, PEER_IPV6, PLACE_NAME, Way,
+    COMMAND, CONTENT_NAME, EXEC_NAME, HELD_NAME, LOCAL, OPEN_NAME, OTHER_NAME, PEER, PEER_IPV6,
+    PLACE_NAME, Way,
 };
 use crate::paths;
 
@@ -67,9 +68,8 @@ pub(super) fn attempt(operation: Operation, way: Way) -> Option<io::Result<()>> 
             .open(state(HELD_NAME))
             .and_then(|file| file.write_all_at(&super::CONTENT.as_bytes()[..1], 0)),
         Operation::Create => File::create_new(&place).and_then(|_| fs::remove_file(place)),
-        Operation::Delete => {
-            fs::remove_file(&file).and_then(|()| super::prepare().map_err(io::Error::other))
-        }
+        // Made again before the next time.
+        Operation::Delete => fs::remove_file(state(OTHER_NAME)),
         Operation::Rename => fs::rename(&file, state("canary-moved"))
             .and_then(|()| fs::rename(state("canary-moved"), file)),
         Operation::Link => fs::hard_link(file, state("canary-link"))

@@ -79,7 +79,7 @@ impl Bench<'_> {
         progress.clear();
 
         let stage = stages.start(&series);
-        stage.announce("booting and counting; this takes about a minute");
+        stage.announce("booting and counting; this takes minutes");
         let folder = self.folder.join(&series);
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make {}", folder.display()))
