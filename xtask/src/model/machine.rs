@@ -49,38 +49,38 @@ pub(super) struct Tried {
     pub(super) spent: Spent,
 }
 
-/// Milliseconds of the guest's.
+/// In milliseconds of the guest's.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(super) struct Spent {
     /// Attempts without an agent.
-    pub(super) controls_ms: u64,
+    pub(super) controls: u64,
     /// Policies coming into force.
-    pub(super) policies_ms: u64,
+    pub(super) policies: u64,
     /// Attempts under them.
-    pub(super) attempts_ms: u64,
+    pub(super) attempts: u64,
     /// Worlds, and everything else.
-    pub(super) rest_ms: u64,
+    pub(super) rest: u64,
 }
 
 impl Spent {
     pub(super) fn add(&mut self, other: Self) {
-        self.controls_ms += other.controls_ms;
-        self.policies_ms += other.policies_ms;
-        self.attempts_ms += other.attempts_ms;
-        self.rest_ms += other.rest_ms;
+        self.controls += other.controls;
+        self.policies += other.policies;
+        self.attempts += other.attempts;
+        self.rest += other.rest;
     }
 
     fn of(transcript: &Transcript, planned: &ModelProgram) -> Self {
         let mut spent = Self::default();
         for (index, record) in transcript.records.iter().enumerate() {
             let into = if planned.controls.contains(&index) {
-                &mut spent.controls_ms
+                &mut spent.controls
             } else if planned.answers.contains(&index) {
-                &mut spent.policies_ms
+                &mut spent.policies
             } else if planned.decided.contains(&index) {
-                &mut spent.attempts_ms
+                &mut spent.attempts
             } else {
-                &mut spent.rest_ms
+                &mut spent.rest
             };
             *into += record.micros / 1000;
         }

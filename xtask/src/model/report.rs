@@ -1,6 +1,6 @@
 //! What came of it, for machines and for people.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use ::model::{
     compare::{Compared, Mismatch},
@@ -41,10 +41,10 @@ pub(super) struct KernelReport {
     /// Verdicts on the same attempts without an agent.
     pub(super) controls: u64,
     pub(super) mismatches: u64,
-    /// Until the last case was compared, without shrinking.
-    pub(super) seconds: f64,
+    /// Until the last case was compared, without shrinking, in milliseconds.
+    pub(super) took_ms: u64,
     /// What the guests' time went into.
-    pub(super) spent: Spent,
+    pub(super) spent_ms: Spent,
     /// By kind of rule: how often it decided.
     pub(super) coverage: Vec<Covered>,
     /// What had to meet and did not.
@@ -136,14 +136,14 @@ impl KernelReport {
 
     /// A sentence.
     pub(super) fn verdict(&self) -> String {
-        let per_second = self.decisions as f64 / self.seconds.max(0.001);
+        let per_second = self.decisions * 1000 / self.took_ms.max(1);
         let mut words = format!(
-            "{}: {} decisions ({} denials, {:.0} %) in {} policies, {} controls, {} mismatches; \
-             {per_second:.0} decisions a second",
+            "{}: {} decisions ({} denials, {} %) in {} policies, {} controls, {} mismatches; \
+             {per_second} decisions a second",
             self.kernel,
             self.decisions,
             self.denials,
-            self.denials as f64 * 100.0 / (self.decisions.max(1)) as f64,
+            self.denials * 100 / self.decisions.max(1),
             self.cases,
             self.controls,
             self.mismatches,
@@ -166,7 +166,7 @@ impl KernelReport {
 
     /// How often each object decided about each operation, and how.
     pub(super) fn table(&self) -> String {
-        let mut rows: std::collections::BTreeMap<(Object, String), [u64; 4]> = Default::default();
+        let mut rows: BTreeMap<(Object, String), [u64; 4]> = BTreeMap::new();
         for covered in &self.coverage {
             let key = (covered.kind.object, text(&covered.kind.operation));
             let row = rows.entry(key).or_default();

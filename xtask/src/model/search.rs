@@ -53,7 +53,7 @@ pub(super) fn search(
         next += jobs.get() as u64 * TOGETHER;
         for round in try_rounds(bench, rounds) {
             let (cases, hooks, tried) = round?;
-            report.spent.add(tried.spent);
+            report.spent_ms.add(tried.spent);
             for ((number, case), compared) in cases.into_iter().zip(&tried.compared) {
                 report.add(compared);
                 if let Some(mismatch) = compared.mismatches.first() {
@@ -74,7 +74,7 @@ pub(super) fn search(
                 report.trouble_code = Some(ExitCode::Interrupted);
             }
         }
-        report.seconds = begun.elapsed().as_secs_f64();
+        report.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         stages.note(&format!(
             "{}: {} of {wanted} decisions, {} denials, {} mismatches",
             report.kernel, report.decisions, report.denials, report.mismatches

@@ -19,7 +19,7 @@ use crate::progress::Stages;
 /// Candidates that share a machine.
 const TOGETHER: usize = 40;
 /// A smaller case is no longer looked for then.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// Make it as small as it gets.
 pub(super) fn shrink(

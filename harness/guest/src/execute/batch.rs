@@ -39,7 +39,9 @@ impl Doers {
             let (id, name) = self.doer(supervisor, probe, run_as)?;
             let verdicts = ask(supervisor, id, &probes, deadline)?;
             let all = verdicts.len() == probes.len();
-            verdicts.into_iter().for_each(|verdict| came.push(verdict));
+            for verdict in verdicts {
+                came.push(verdict);
+            }
             if !all {
                 self.0.remove(&name);
                 let exit = await_end(supervisor, id, Instant::now() + KILL_DEADLINE)?;

@@ -206,9 +206,10 @@ fn target(
             if there.is_empty() || percent(rng, 10) {
                 there = paths.all(&[Thing::File]);
             }
-            match there.is_empty() {
-                true => Target::Exec(Programs::Path(missing(rng, paths))),
-                false => Target::Exec(Programs::Sha256Of(one_of(rng, &there).clone())),
+            if there.is_empty() {
+                Target::Exec(Programs::Path(missing(rng, paths)))
+            } else {
+                Target::Exec(Programs::Sha256Of(one_of(rng, &there).clone()))
             }
         }
         Kind::AllBut => {
