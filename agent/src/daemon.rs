@@ -133,10 +133,11 @@ pub async fn run(settings: &Settings) -> Result<(), DaemonError> {
     }
     reporter.drain("denials", denials.get_mut(), RECORDS_AT_END)?;
     reporter.drain("audits", audits.get_mut(), RECORDS_AT_END)?;
+    reporter.report_losses()?;
     record::write(&Record::Stopped {
         delivered_denials: reporter.delivered_denials,
         delivered_audits: reporter.delivered_audits,
-        counters: reporter.read_counters()?,
+        counters: reporter.counters,
     })?;
     Ok(())
 }
@@ -453,15 +454,11 @@ impl Reporter {
         }
     }
 
-    fn read_counters(&self) -> Result<Counters, MapError> {
-        match &self.writer.enforcer.running {
-            Some(running) => running.enforcer.counters.read(),
-            None => Counters::read(),
-        }
-    }
-
     fn report_losses(&mut self) -> Result<(), DaemonError> {
-        let counters = self.read_counters()?;
+        let Some(running) = &self.writer.enforcer.running else {
+            return Ok(());
+        };
+        let counters = running.enforcer.counters.read()?;
         if counters.lost() > self.counters.lost() {
             record::write(&Record::Loss { counters })?;
         }

@@ -307,10 +307,8 @@ pub fn write(record: &Record<'_>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let written = out.write_all(&line).and_then(|()| out.flush());
     written.map_err(|error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot report on standard output: {error}; what is in force stays"),
-        )
+        let problem = format!("cannot report on standard output: {error}; what is in force stays");
+        io::Error::new(error.kind(), problem)
     })
 }
 

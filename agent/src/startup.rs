@@ -131,6 +131,7 @@ impl StartError {
         match self {
             Self::Unresolved(_) | Self::Image(_) | Self::NoRoom(_) => ExitCode::PolicyRefused,
             Self::CannotEnforce { .. }
+            | Self::Bpffs(_)
             | Self::OnlyByLsm { .. }
             | Self::NoBpf { .. }
             | Self::Canary(_)
@@ -142,9 +143,7 @@ impl StartError {
             ) => ExitCode::CannotEnforce,
             Self::NothingToDegrade => ExitCode::Usage,
             Self::Programs(ProgramsError::Verifier { .. }) => ExitCode::VerifierRefused,
-            Self::Bpffs(_) | Self::Programs(_) | Self::Maps(_) | Self::Io { .. } => {
-                ExitCode::Internal
-            }
+            Self::Programs(_) | Self::Maps(_) | Self::Io { .. } => ExitCode::Internal,
         }
     }
 }

@@ -36,11 +36,8 @@ impl Trouble {
                 (None, reason)
             }
             _ if !detached.is_empty() => {
-                let reason = format!(
-                    "pins were taken away: {}; the hooks stay as long as the agent runs, and a \
-                     reload pins them again",
-                    detached.join(", ")
-                );
+                let pins = detached.join(", ");
+                let reason = format!("pins were taken away, which a reload puts back: {pins}");
                 (None, reason)
             }
             _ => return Ok(()),
@@ -84,13 +81,7 @@ mod tests {
         let other_flags = check(Ok(()), Active::new(3, 10, 1), &[]);
         assert!(other_flags.unwrap_err().1.contains("other flags"));
         let hooks = check(Ok(()), word, &["file_open", "mmap_file"]).unwrap_err();
-        assert!(
-            hooks
-                .1
-                .starts_with("pins were taken away: file_open, mmap_file;"),
-            "{}",
-            hooks.1
-        );
+        assert!(hooks.1.ends_with("puts back: file_open, mmap_file"));
         let gone = Trouble::look(Ok(()), Err("unmounted".into()), word, Vec::new());
         assert_eq!(gone.unwrap_err().reason, "unmounted");
     }

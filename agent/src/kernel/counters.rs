@@ -1,7 +1,5 @@
 //! The kernel's counters.
 
-use std::fmt;
-
 use aegisbpf_abi::{Counter, names::shared_map};
 use aya::maps::{Array, Map, MapData, MapError};
 use serde::Serialize;
@@ -40,24 +38,20 @@ impl Counters {
 
 /// Where they are, held open: reading them needs neither the pin nor another
 /// descriptor.
-pub struct CounterMap(Array<MapData, u64>);
-
-impl fmt::Debug for CounterMap {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("CounterMap")
-    }
-}
+#[derive(Debug)]
+pub struct CounterMap(Map);
 
 impl CounterMap {
     /// By its pin.
     pub fn open() -> Result<Self, MapError> {
-        let map = Map::from_map_data(MapData::from_pin(pins::shared_map(shared_map::COUNTERS))?)?;
-        map.try_into().map(Self)
+        let map = MapData::from_pin(pins::shared_map(shared_map::COUNTERS))?;
+        Map::from_map_data(map).map(Self)
     }
 
     /// Read all counters.
     pub fn read(&self) -> Result<Counters, MapError> {
-        let get = |counter: Counter| self.0.get(&(counter as u32), 0);
+        let map: Array<&MapData, u64> = (&self.0).try_into()?;
+        let get = |counter: Counter| map.get(&(counter as u32), 0);
         Ok(Counters {
             denials: get(Counter::Denials)?,
             denials_lost: get(Counter::DenialsLost)?,

@@ -35,19 +35,16 @@ impl Programs {
     /// Pin again what was pinned and is not any more.
     pub fn pin_again(&mut self) -> Result<(), ProgramsError> {
         let folder = self.folder().clone();
-        folder.make().map_err(|source| ProgramsError::Io {
-            what: format!("cannot make {}", folder.path().display()),
-            source,
-        })?;
+        // Where that fails, pinning says why.
+        let _ = folder.make();
         for (name, map) in self.object.maps() {
-            let path = if shared_map::ALL.contains(&name) {
-                pins::shared_map(name)
-            } else if policy_map::ALL.contains(&name) {
+            let path = if policy_map::ALL.contains(&name) {
                 folder.map(name)
             } else {
-                continue;
+                pins::shared_map(name)
             };
-            if !path.exists() {
+            let pinned = policy_map::ALL.contains(&name) || shared_map::ALL.contains(&name);
+            if pinned && !path.exists() {
                 map.pin(&path)
                     .map_err(|source| ProgramsError::Pin { path, source })?;
             }
