@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use evidence::{Verdict, evaluate::Status};
 use fixture::{Fixture, ago, identity};
 
-const EXAMPLES: [(&str, &str); 4] = [
+const EXAMPLES: [(&str, &str); 7] = [
     (
         "rollout",
         include_str!("../../../docs/checklists/rollout.toml"),
@@ -24,6 +24,18 @@ const EXAMPLES: [(&str, &str); 4] = [
     (
         "deployment",
         include_str!("../../../docs/checklists/deployment.toml"),
+    ),
+    (
+        "webhook-api",
+        include_str!("../../../docs/checklists/services/webhook-api.toml"),
+    ),
+    (
+        "replicated-service",
+        include_str!("../../../docs/checklists/services/replicated-service.toml"),
+    ),
+    (
+        "daemon",
+        include_str!("../../../docs/checklists/services/daemon.toml"),
     ),
 ];
 
@@ -88,6 +100,29 @@ fn each_example_is_no_go_for_each_piece_of_evidence_that_is_not_as_it_must_be() 
         }
     }
     assert!(faults >= 25, "{faults}");
+}
+
+/// Whoever follows the page copies them.
+#[test]
+fn what_the_page_shows_is_taken_as_it_stands() {
+    const PAGE: &str = include_str!("../../../docs/gate.md");
+    const FRAME: &str = "version = 1\nid = \"a\"\ntitle = \"A\"\n[subject.s]\nwhat = \"s\"\n\
+        file = \"s\"\n[[item]]\nid = \"i\"\narea = \"A\"\npriority = \"P0\"\ntext = \"t\"\n\
+        owner = \"o\"\npass = \"p\"\nfail = \"f\"\n";
+    let mut shown = 0;
+    for block in PAGE.split("```toml\n").skip(1) {
+        let (block, _) = block.split_once("```").unwrap();
+        // The trust file is no checklist; what is only a part goes into a whole.
+        let text = match block {
+            _ if block.contains("[[key]]") => continue,
+            _ if block.starts_with("version") => block.to_owned(),
+            _ => format!("{FRAME}{block}"),
+        };
+        let taken = evidence::Checklist::parse("gate.md", &text);
+        assert!(taken.is_ok(), "{}\n{block}", taken.unwrap_err());
+        shown += 1;
+    }
+    assert_eq!(shown, 3);
 }
 
 /// Promote, hold, or roll back: what the metrics of a phase say.

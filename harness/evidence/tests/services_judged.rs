@@ -345,6 +345,7 @@ fn rules_must_be_evaluated_and_alerts_must_reach_somebody() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_question_that_could_not_fail_or_would_publish_a_secret_is_refused() {
     let check = |from: &str, to: &str, expected: &str| {
         assert!(TEXT.contains(from), "{from}");

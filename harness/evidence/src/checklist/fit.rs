@@ -13,7 +13,21 @@ use crate::{
 /// Why it cannot.
 pub(super) fn problem(test: &Test, from: &Source) -> Option<String> {
     match (test, from) {
-        (Test::Command(_) | Test::Contract(_), Source::Record(_)) => None,
+        (Test::Command(_) | Test::Contract(_), Source::Record(_))
+        | (
+            Test::Prometheus(_),
+            Source::Service {
+                asked: Asked::Prometheus(_),
+                ..
+            },
+        )
+        | (
+            Test::Alerting(_),
+            Source::Service {
+                asked: Asked::Alerting(_),
+                ..
+            },
+        ) => None,
         (Test::Command(_) | Test::Contract(_), _) | (_, Source::Record(_)) => Some(
             "the tests `command` and `contract`, and only they, are about evidence with `command`"
                 .into(),
@@ -32,20 +46,6 @@ pub(super) fn problem(test: &Test, from: &Source) -> Option<String> {
                 ..
             },
         ) => expected.misfit(asked),
-        (
-            Test::Prometheus(_),
-            Source::Service {
-                asked: Asked::Prometheus(_),
-                ..
-            },
-        )
-        | (
-            Test::Alerting(_),
-            Source::Service {
-                asked: Asked::Alerting(_),
-                ..
-            },
-        ) => None,
         (_, Source::Service { asked, .. }) => {
             let kind = asked.kind();
             Some(format!(

@@ -95,9 +95,9 @@ fn rule_cause(name: &str, facts: &AlertingFacts) -> Option<Cause> {
 }
 
 impl Routed {
-    fn cause<'a>(
+    fn cause(
         &self,
-        own: &mut dyn Iterator<Item = &'a crate::service::alerting::Alert>,
+        own: &mut dyn Iterator<Item = &'_ crate::service::alerting::Alert>,
         asked: crate::moment::Moment,
     ) -> Option<Cause> {
         let name = &self.alert;

@@ -38,13 +38,13 @@ struct Record {
     #[serde(default)]
     subjects: BTreeMap<String, Identity>,
     measured_at: Option<Moment>,
-    backups: Vec<Made>,
+    backups: Vec<OneBackup>,
     restores: Vec<Restored>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Made {
+struct OneBackup {
     made: Moment,
     sha256: Digest,
     bytes: u64,
@@ -104,9 +104,9 @@ impl Backup {
         Ok(Reading::of(stated, causes, shown))
     }
 
-    fn schedule(&self, backups: &[Made], now: Moment) -> Vec<Cause> {
+    fn schedule(&self, backups: &[OneBackup], now: Moment) -> Vec<Cause> {
         let mut causes = Vec::new();
-        let mut sorted: Vec<&Made> = backups.iter().collect();
+        let mut sorted: Vec<&OneBackup> = backups.iter().collect();
         sorted.sort_by_key(|one| one.made);
         let Some(last) = sorted.last() else {
             return vec![Cause::failed("there is no backup")];
@@ -137,7 +137,7 @@ impl Backup {
         causes
     }
 
-    fn restore(&self, one: &Restored, backups: &[Made], now: Moment, causes: &mut Vec<Cause>) {
+    fn restore(&self, one: &Restored, backups: &[OneBackup], now: Moment, causes: &mut Vec<Cause>) {
         let age = now.since(one.at).unwrap_or_default();
         if age > self.restored_every.0 {
             let (age, most) = (Age(age), self.restored_every);

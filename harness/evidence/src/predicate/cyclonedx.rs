@@ -56,7 +56,8 @@ pub enum Severity {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Bom {
-    bom_format: String,
+    #[serde(rename = "bomFormat")]
+    format: String,
     spec_version: String,
     #[serde(default)]
     metadata: Metadata,
@@ -231,8 +232,8 @@ impl Advisories {
 impl Bom {
     fn read(bytes: &[u8]) -> Result<Self, Cause> {
         let bom: Self = serde_json::from_slice(bytes).map_err(Cause::unparsable)?;
-        if bom.bom_format != "CycloneDX" || !VERSIONS.contains(&bom.spec_version.as_str()) {
-            let (format, version) = (&bom.bom_format, &bom.spec_version);
+        if bom.format != "CycloneDX" || !VERSIONS.contains(&bom.spec_version.as_str()) {
+            let (format, version) = (&bom.format, &bom.spec_version);
             let known = VERSIONS.join(", ");
             return Err(Cause::unparsable(format!(
                 "{format} {version}; expected CycloneDX of {known}"

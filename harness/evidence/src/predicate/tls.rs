@@ -112,15 +112,14 @@ impl TlsExpected {
                 (Some(Spoken::Yes), false) => {
                     causes.push(Cause::failed(format!("it speaks TLS {version}")));
                 }
-                (Some(Spoken::No(_)), _) => {}
+                // What is refused is no matter, and one good version is enough.
+                (Some(Spoken::No(_)), _) | (Some(Spoken::Unsure(_)) | None, true) => {}
                 (Some(Spoken::Unsure(why)), false) => causes.push(Cause::inconclusive(format!(
                     "whether it speaks TLS {version} is unknown: {why}"
                 ))),
                 (None, false) => causes.push(Cause::inconclusive(format!(
                     "whether it speaks TLS {version} was not tried"
                 ))),
-                // One good version is enough.
-                (Some(Spoken::Unsure(_)) | None, true) => {}
             }
         }
         if !good {

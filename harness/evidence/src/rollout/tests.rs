@@ -45,6 +45,7 @@ fn decided(checklist: &Checklist, causes: &[&[Cause]]) -> Decision {
 
 #[test]
 fn a_phase_is_promoted_held_or_rolled_back_and_none_is_left_out() {
+    use Step::{Hold, NotReached, Promote, Rollback};
     let checklist = checklist(&["{}", "{ if_failed = \"hold\" }", "{}"]);
     let failed = || Cause::failed("too many");
     let unsure = || Cause::inconclusive("too few");
@@ -59,7 +60,6 @@ fn a_phase_is_promoted_held_or_rolled_back_and_none_is_left_out() {
         let found: Vec<Step> = rollout.phases.iter().map(|phase| phase.step).collect();
         assert_eq!(found, steps, "{causes:?}");
     };
-    use Step::{Hold, NotReached, Promote, Rollback};
     check(
         &[&[], &[], &[]],
         "phase-2",

@@ -124,6 +124,12 @@ fn newest(folder: &Path) -> PathBuf {
     dumps(folder).pop().unwrap()
 }
 
+fn remove(paths: &[PathBuf]) {
+    for path in paths {
+        fs::remove_file(path).unwrap();
+    }
+}
+
 fn set_age(path: &Path, age: Duration) {
     let file = fs::File::options().write(true).open(path).unwrap();
     file.set_modified(SystemTime::now() - age).unwrap();
@@ -143,6 +149,7 @@ fn good_proxy() -> Proxy {
 
 #[test]
 #[ignore = "needs servers: cargo xtask test --services"]
+#[expect(clippy::too_many_lines, reason = "a table of faults")]
 fn a_daemon_is_go_when_it_is_good_and_no_go_for_each_fault() {
     let databases = Databases::start();
     let same = |text: String| text;
@@ -160,20 +167,12 @@ fn a_daemon_is_go_when_it_is_good_and_no_go_for_each_fault() {
     };
     backups(
         "no backup",
-        &|folder| {
-            dumps(folder)
-                .iter()
-                .for_each(|path| fs::remove_file(path).unwrap())
-        },
+        &|folder| remove(&dumps(folder)),
         "failed: there is no backup",
     );
     backups(
         "an old one",
-        &|folder| {
-            dumps(folder)[1..]
-                .iter()
-                .for_each(|path| fs::remove_file(path).unwrap())
-        },
+        &|folder| remove(&dumps(folder)[1..]),
         "the last backup is 2days",
     );
     backups(

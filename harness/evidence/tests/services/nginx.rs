@@ -8,6 +8,7 @@ use crate::{
 };
 
 /// How the proxy is set up; one thing may be wrong.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 #[derive(Debug, Clone)]
 pub(crate) struct Proxy {
     pub(crate) certificate: Certificate,

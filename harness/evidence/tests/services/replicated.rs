@@ -168,8 +168,8 @@ fn a_replicated_service_is_go_when_it_is_good_and_no_go_for_each_fault() {
         "of another release",
         &|one| {
             one.change_rollback = |record| {
-                record["subjects"]["release"] = json!(format!("sha256:{}", Digest::of(b"1.0")))
-            }
+                record["subjects"]["release"] = json!(format!("sha256:{}", Digest::of(b"1.0")));
+            };
         },
         "rollback",
         "other-digest",
@@ -178,7 +178,7 @@ fn a_replicated_service_is_go_when_it_is_good_and_no_go_for_each_fault() {
         "a licence that may not be",
         &|one| {
             one.change_sbom =
-                |bom| bom["components"][1]["licenses"][0]["expression"] = "AGPL-3.0-only".into()
+                |bom| bom["components"][1]["licenses"][0]["expression"] = "AGPL-3.0-only".into();
         },
         "parts",
         "b 1.0 (AGPL-3.0-only)",
@@ -194,8 +194,8 @@ fn a_replicated_service_is_go_when_it_is_good_and_no_go_for_each_fault() {
         &|one| {
             one.change_sbom = |bom| {
                 bom["vulnerabilities"] =
-                    json!([{ "id": "CVE-1", "ratings": [{ "severity": "high" }] }])
-            }
+                    json!([{ "id": "CVE-1", "ratings": [{ "severity": "high" }] }]);
+            };
         },
         "advisories",
         "failed: CVE-1",

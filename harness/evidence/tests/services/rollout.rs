@@ -160,6 +160,7 @@ fn check(name: &str, fleet: &Fleet, at: &str, step: Step, cause: &str) -> Decisi
 
 #[test]
 #[ignore = "needs servers: cargo xtask test --services"]
+#[expect(clippy::too_many_lines, reason = "a table of faults")]
 fn a_fleet_is_promoted_held_or_rolled_back_by_its_past() {
     let fleet = |change: Change| Fleet {
         change,

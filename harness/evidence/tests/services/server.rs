@@ -19,7 +19,7 @@ use nix::{
 };
 
 /// For a server to come up, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A process and what it said.
 pub(crate) struct Server {

@@ -54,7 +54,7 @@ fn decision(change: impl Fn(&mut SetUp)) -> Decision {
             "localhost:9093",
             &format!("localhost:{}", monitors.alertmanager),
         )
-        .replace("\"promtool\"", &format!("{promtool:?}"))
+        .replace("\"promtool\"", &format!("\"{}\"", promtool.display()))
         .replace("env = \"API_TOKEN\"", "file = \"token\"")
         .replace("env = \"WEBHOOK_KEY\"", "file = \"key\"");
     decide(folder, &text)
@@ -215,7 +215,7 @@ fn faults_of_the_monitoring_are_no_go() {
         "a rule is missing",
         |one| {
             one.rules =
-                "groups:\n- name: service\n  rules:\n  - alert: Watchdog\n    expr: vector(1)\n"
+                "groups:\n- name: service\n  rules:\n  - alert: Watchdog\n    expr: vector(1)\n";
         },
         "alert-rules",
         "Prometheus has no alert rule `JobsFail`",
@@ -225,7 +225,7 @@ fn faults_of_the_monitoring_are_no_go() {
         |one| {
             one.checked_rules = Some(
                 "groups:\n- name: service\n  rules:\n  - alert: JobsFail\n    expr: jobs_failed_total >\n",
-            )
+            );
         },
         "alert-rules",
         "failed: it exited with",

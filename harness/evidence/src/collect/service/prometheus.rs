@@ -1,6 +1,6 @@
 //! The HTTP interface of Prometheus and Alertmanager.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -231,7 +231,8 @@ fn encode(text: &str) -> String {
             encoded.push(char::from(byte));
         } else {
             encoded.push('%');
-            encoded.push_str(&format!("{byte:02X}"));
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "{byte:02X}");
         }
     }
     encoded
