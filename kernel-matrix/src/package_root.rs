@@ -195,3 +195,98 @@ fn beside(path: &str, to: &str) -> String {
     }
     parts.join("/")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Node, PackageRoot};
+    use crate::deb::{Entry, EntryKind};
+    use cpio::newc::Reader;
+
+    fn put<'a>(root: &mut PackageRoot, path: &'a str, kind: EntryKind<'a>) -> Result<(), String> {
+        let mode = 0o755;
+        let entry = Entry { path, mode, kind };
+        root.put(entry).map_err(|error| error.to_string())
+    }
+
+    fn link(to: &str) -> EntryKind<'static> {
+        EntryKind::Symlink(to.into())
+    }
+
+    #[test]
+    fn files_are_where_debian_has_them_and_documents_are_left_out() {
+        let mut root = PackageRoot::default();
+        for path in [
+            "lib/x86_64-linux-gnu/a.so",
+            "usr/share/doc/a",
+            "etc/a",
+            "bin/a",
+        ] {
+            put(&mut root, path, EntryKind::File(&mut &b"a"[..])).unwrap();
+        }
+        put(&mut root, "usr/sbin/b", EntryKind::Hardlink("bin/a".into())).unwrap();
+        let archive = root.archive().unwrap();
+        let mut rest: &[u8] = &archive;
+        let mut listed = Vec::new();
+        loop {
+            let reader = Reader::new(rest).unwrap();
+            if reader.entry().is_trailer() {
+                break;
+            }
+            let (name, mode) = (reader.entry().name().to_owned(), reader.entry().mode());
+            let mut content = Vec::new();
+            rest = reader.to_writer(&mut content).unwrap();
+            listed.push(format!(
+                "{mode:06o} {name} {}",
+                String::from_utf8_lossy(&content)
+            ));
+        }
+        let expected = [
+            "040755 etc ",
+            "100755 etc/a a",
+            "120777 lib usr/lib",
+            "120777 lib64 usr/lib64",
+            "120777 sbin usr/sbin",
+            "040755 usr ",
+            "040755 usr/bin ",
+            "100755 usr/bin/a a",
+            "040755 usr/lib ",
+            "040755 usr/lib/x86_64-linux-gnu ",
+            "100755 usr/lib/x86_64-linux-gnu/a.so a",
+            "040755 usr/sbin ",
+            "100755 usr/sbin/b a",
+        ];
+        assert_eq!(listed, expected);
+    }
+
+    #[test]
+    fn a_package_cannot_write_beside_the_root_or_link_to_what_is_not_there() {
+        let mut root = PackageRoot::default();
+        let error = put(&mut root, "../etc/passwd", EntryKind::Folder).unwrap_err();
+        assert!(error.contains("odd path"), "{error}");
+        let error = put(&mut root, "a", EntryKind::Hardlink("b".into())).unwrap_err();
+        assert!(error.contains("link to no file"), "{error}");
+    }
+
+    #[test]
+    fn what_a_program_lacks_is_named_by_way_of_links_and_libraries() {
+        // This test itself: it needs an interpreter and libc.
+        let own = std::env::current_exe().and_then(std::fs::read).unwrap();
+        let mut root = PackageRoot::default();
+        assert_eq!(root.missing("/sbin/a"), Some("/sbin/a".into()));
+        put(&mut root, "usr/sbin/a", link("../bin/b")).unwrap();
+        put(&mut root, "usr/bin/b", EntryKind::File(&mut &own[..])).unwrap();
+        let missing = root.missing("/sbin/a").expect("a library");
+        let is_library = missing.contains(".so") || missing.contains("/ld-linux");
+        assert!(is_library, "{missing}");
+        put(&mut root, "usr/sbin/round", link("round")).unwrap();
+        assert_eq!(root.missing("/sbin/round"), Some("/sbin/round".into()));
+        put(
+            &mut root,
+            "usr/bin/static",
+            EntryKind::File(&mut &b"text"[..]),
+        )
+        .unwrap();
+        assert_eq!(root.missing("/usr/bin/static"), None);
+        assert!(matches!(root.nodes["usr/bin/static"], Node::File { .. }));
+    }
+}

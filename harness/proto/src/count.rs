@@ -103,8 +103,8 @@ impl Operation {
         match self {
             Self::Getppid => "getppid",
             Self::OpenClose => "open-close",
-            Self::OpenDeep8 => "open-deep-8",
-            Self::OpenDeep32 => "open-deep-32",
+            Self::OpenDeep8 => "open-deep8",
+            Self::OpenDeep32 => "open-deep32",
             Self::OpenListed => "open-listed",
             Self::Stat => "stat",
             Self::Pread => "pread",

@@ -195,6 +195,7 @@ fn details(cell: &CellReport, logs: &Logs<'_>) -> Markup {
                 @if let Some(seconds) = cell.seconds { (format!(" in {seconds:.2} s")) }
             }
             @if let Some(reason) = &cell.reason { p.reason { (reason) } }
+            @for line in &cell.left_out { p.reason { "not looked at: " (line) } }
             @for line in &cell.let_pass { p.reason { "known, and let pass: " (line) } }
             p { "run it again: " code { (cell.rerun) } }
             (steps)

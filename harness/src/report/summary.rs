@@ -32,6 +32,14 @@ pub(super) fn render(report: &Report) -> String {
             timing.median_seconds, timing.count, timing.p95_seconds
         );
     }
+    let partly = report.cells.iter().filter(|cell| !cell.left_out.is_empty());
+    let partly = partly.count();
+    if partly > 0 {
+        let _ = writeln!(
+            text,
+            "In {partly} cells something was not looked at, because the agent does not report it; each says what.\n"
+        );
+    }
     matrix(&mut text, report);
     techniques(&mut text, report);
     trouble(&mut text, report);
