@@ -13,7 +13,8 @@ fn wrong_arguments_are_refused_with_the_usage() {
     let workload = env!("CARGO_BIN_EXE_workload");
     check(workload, &[], "usage: workload");
     check(workload, &["count", "{}"], "missing field");
-    check(workload, &["populate", "many"], "invalid digit");
+    check(workload, &["populate", "many"], "usage: workload");
+    check(workload, &["populate", "many", "1"], "invalid digit");
     let null_lsm = env!("CARGO_BIN_EXE_null-lsm");
     check(null_lsm, &["detach"], "usage: null-lsm");
     check(null_lsm, &["attach", "/no/such/file"], "No such file");

@@ -64,8 +64,8 @@ fn a_denial_has_its_control_before_and_its_negative_after() {
     negative await {"type":"policy"} of agent-1 -> {"answer":{"result":"applied"}}
     negative {"probe":{"probe":{"open":{"path":"/a","access":"read"}}}} -> {"verdict":"allowed"}
     release  signal agent-1 15 -> {"done":"agent"}
-    release  await exit of agent-1 -> {"ended":{"status":0}}
-    release  run /bin/aegisbpf detach -> {"ran":{"exit":0,"prints":null,"otherwise":"agent-exit"}}
+    release  await exit of agent-1 -> {"ended":{"exit":{"status":0},"says":null}}
+    release  run /bin/aegisbpf detach -> {"ran":{"exit":0,"prints":null,"says":"","otherwise":"agent-exit"}}
     release  "list-bpf-links" -> {"links":"none"}
     "#);
 }
@@ -78,14 +78,14 @@ fn a_killed_agent_is_started_again_to_remove_its_rules() {
     steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","file":{"operations":["read","write"],"path":"/a"}}]} -> {"done":"harness"}
     steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce --canary-every never -> {"ready":{"verifier_exit":7}}
     steps    signal agent-1 9 -> {"done":"agent"}
-    steps    await exit of agent-1 -> {"ended":{"signal":9}}
+    steps    await exit of agent-1 -> {"ended":{"exit":{"signal":9},"says":null}}
     steps    {"probe":{"probe":{"open":{"path":"/a","access":"read"}}}} -> {"verdict":{"denied":"EPERM"}}
     negative write /etc/aegisbpf/policy.yaml {"version":1,"rules":[]} -> {"done":"harness"}
     negative spawn agent-2: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce --canary-every never -> {"ready":{"verifier_exit":7}}
     negative {"probe":{"probe":{"open":{"path":"/a","access":"read"}}}} -> {"verdict":"allowed"}
     release  signal agent-2 15 -> {"done":"agent"}
-    release  await exit of agent-2 -> {"ended":{"status":0}}
-    release  run /bin/aegisbpf detach -> {"ran":{"exit":0,"prints":null,"otherwise":"agent-exit"}}
+    release  await exit of agent-2 -> {"ended":{"exit":{"status":0},"says":null}}
+    release  run /bin/aegisbpf detach -> {"ran":{"exit":0,"prints":null,"says":"","otherwise":"agent-exit"}}
     release  "list-bpf-links" -> {"links":"none"}
     "#);
 }
@@ -98,8 +98,8 @@ fn a_cell_without_denials_has_no_teeth_and_no_more_starts() {
     steps    write /etc/aegisbpf/policy.yaml {"version":1,"rules":[{"id":"a","file":{"operations":["read","write"],"path":"/a"}}]} -> {"done":"harness"}
     steps    spawn agent-1: /bin/aegisbpf run --policy /etc/aegisbpf/policy.yaml --mode enforce --canary-every never -> {"ready":{"verifier_exit":7}}
     steps    signal agent-1 15 -> {"done":"agent"}
-    steps    await exit of agent-1 -> {"ended":{"status":0}}
-    steps    run /bin/aegisbpf detach -> {"ran":{"exit":0,"prints":null,"otherwise":"agent-exit"}}
+    steps    await exit of agent-1 -> {"ended":{"exit":{"status":0},"says":null}}
+    steps    run /bin/aegisbpf detach -> {"ran":{"exit":0,"prints":null,"says":"","otherwise":"agent-exit"}}
     release  "list-bpf-links" -> {"links":"none"}
     "#);
 }
@@ -159,8 +159,8 @@ fn an_agent_is_stopped_for_a_flood_and_accounts_for_it_after_its_end() {
     steps    {"stop":{"name":"agent-1","deadline_ms":10000}} -> {"done":"agent"}
     steps    signal agent-1 18 -> {"done":"agent"}
     steps    signal agent-1 15 -> {"done":"agent"}
-    steps    await exit of agent-1 -> {"ended":{"status":0}}
-    steps    {"tally":{"name":"agent-1","matches":{"ring":"denials"},"number":"seq","summary":{"type":"stopped"},"deadline_ms":10000}} -> {"account":{"ledger":{"records":{"ring":"denials"},"number":"seq","summary":{"type":"stopped"},"delivered":"delivered_denials","attempts":"denials","lost":"denials_lost"},"attempts":5,"lost":"some"}}
+    steps    await exit of agent-1 -> {"ended":{"exit":{"status":0},"says":null}}
+    steps    {"tally":{"names":["agent-1"],"matches":{"ring":"denials"},"number":"seq","summary":{"type":"stopped"},"deadline_ms":10000}} -> {"account":{"ledger":{"records":{"ring":"denials"},"number":"seq","summary":{"type":"stopped"},"delivered":"delivered_denials","attempts":"denials","lost":"denials_lost"},"processes":1,"attempts":5,"lost":"some"}}
     "#);
     let early = expand(&scenario(&format!("{START}{account}")), &AegisBpf);
     assert!(early.unwrap_err().problem.contains("none was ended"));

@@ -206,7 +206,7 @@ mod tests {
         io_uring           –     ✓
         asking nicely      ○     ✗
 
-        ✓ blocked  ○ known gap  ✗ open  ! failed  – skipped  ? not judged
+        ✓ blocked  ○ known gap  · allowed  ✗ open  ◐ refused earlier  ! failed  ∅ not expressible  – skipped  ? not judged
         5.10: 2 techniques, 1 known gap, 1 skipped
         6.12: 2 techniques, 1 blocked, 1 open
         ");
