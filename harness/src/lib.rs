@@ -13,6 +13,7 @@
 //! | [`accel`] | KVM where it really works, else TCG | |
 //! | [`vm`] | machines: QEMU, and what a machine is to the rest | |
 //! | [`boot`] | from a kernel to a snapshot that is ready for cells | over [`vm`] |
+//! | [`shell`] | a shell in the guest, for a person | over [`expectation`] |
 //! | [`session`] | one cell's conversation with the guest | over [`vm`] |
 //! | [`judge`] | the outcome of a cell | yes |
 //! | [`outcome`] | what can become of a cell | yes |
@@ -48,6 +49,7 @@ pub mod report;
 pub mod room;
 pub mod run;
 pub mod session;
+pub mod shell;
 pub mod soak;
 pub mod vm;
 

@@ -102,6 +102,7 @@ pub(crate) fn qemu(memory_mib: u32) -> Result<Qemu> {
     Ok(Qemu {
         program: setup::qemu().to_owned(),
         hardware: Hardware {
+            shell: None,
             accel: Accel::Tcg,
             memory_mib,
             processors: 2,

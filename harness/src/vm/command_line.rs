@@ -26,6 +26,8 @@ pub struct Hardware {
     pub memory_mib: u32,
     /// Processors.
     pub processors: u32,
+    /// The socket of somebody who wants the third serial port.
+    pub shell: Option<PathBuf>,
 }
 
 /// One invocation.
@@ -56,6 +58,7 @@ impl CommandLine {
             accel,
             memory_mib,
             processors,
+            shell,
         } = &self.hardware;
         let (accel_option, cpu) = match accel {
             Accel::Kvm => ("kvm", "host"),
@@ -97,6 +100,10 @@ impl CommandLine {
             format!("socket,id=control,fd={CONTROL_FD}").into(),
         );
         put("-serial", "chardev:control".into());
+        if let Some(socket) = shell {
+            put("-chardev", with_path("socket,id=shell,path=", socket));
+            put("-serial", "chardev:shell".into());
+        }
         put("-chardev", format!("socket,id=qmp,fd={QMP_FD}").into());
         put("-mon", "chardev=qmp,mode=control".into());
         if let Some(disk) = &self.disk {
@@ -152,6 +159,7 @@ mod tests {
                 accel,
                 memory_mib: 256,
                 processors: 2,
+                shell: None,
             },
             image: "/k/vmlinux".into(),
             initramfs: "/r/guest.cpio".into(),

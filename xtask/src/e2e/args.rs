@@ -163,6 +163,7 @@ impl Args {
             report: self.report.clone(),
             mirror: self.mirror.mirror.clone(),
             artifacts: None,
+            shell: None,
         }
     }
 }

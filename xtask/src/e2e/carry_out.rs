@@ -45,7 +45,7 @@ impl Run<'_> {
         let cache = cache::folder().or_exit(ExitCode::Usage)?;
         let store = Store::open(&cache, options.mirror.clone());
         let roots = Roots::open(&cache, options.mirror.clone());
-        let watch = watch::Watch::new(&plan);
+        let watch = watch::Watch::new(&plan, options.shell.is_none());
         let files = |group: &_| {
             prepared.boot_files((&store, &roots), self.initramfs, group, &watch.kernels())
         };
@@ -74,6 +74,7 @@ impl Run<'_> {
             hypervisor: &Qemu {
                 program: setup::qemu().to_owned(),
                 hardware: Hardware {
+                    shell: options.shell.clone(),
                     accel: accel.accel,
                     memory_mib: MEMORY_MIB,
                     processors: options.request.processors,

@@ -58,6 +58,8 @@ pub struct Options {
     pub mirror: Option<String>,
     /// What the guest runs; built when absent.
     pub artifacts: Option<Artifacts>,
+    /// The socket of somebody who wants a shell when the steps are done.
+    pub shell: Option<PathBuf>,
 }
 
 impl Options {
@@ -70,6 +72,7 @@ impl Options {
             report: None,
             mirror: None,
             artifacts: None,
+            shell: None,
         }
     }
 }
@@ -132,7 +135,10 @@ pub fn plan(options: &Options) -> Result<Plan> {
 /// Run all cells of a selection, and write the reports.
 pub fn end_to_end(options: &Options) -> Result<Done> {
     // Whatever is wrong with the request is said before anything is built.
-    let prepared = Prepared::new(&options.request)?;
+    let mut prepared = Prepared::new(&options.request)?;
+    if options.shell.is_some() {
+        prepared.offer_shell();
+    }
     let artifacts = artifacts(options)?;
     let started = SystemTime::now();
     let folder = report_folder(options.report.as_deref(), started)?;

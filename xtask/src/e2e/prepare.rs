@@ -19,6 +19,7 @@ use harness::{
     plan::{PlanKernel, select},
     report::{PlanReport, ScenarioReport},
     run::BootFiles,
+    shell,
 };
 use harness_proto::hosted::AGENT_HOST_PATH;
 use kernel_matrix::{BootMode, Capability, Digest, Kernel, Matrix, Progress, Roots, Store};
@@ -44,6 +45,8 @@ pub(super) struct Prepared {
     pub(super) capabilities: BTreeMap<Group, BTreeSet<Capability>>,
     kernels: BTreeMap<String, Kernel>,
     agent: Loaded,
+    /// Whether a shell is in the guest.
+    has_shell: bool,
 }
 
 impl Prepared {
@@ -118,7 +121,14 @@ impl Prepared {
                 .map(|kernel| (kernel.series.to_string(), kernel))
                 .collect(),
             agent,
+            has_shell: false,
         })
+    }
+
+    /// Let each cell wait for a shell of a person's.
+    pub(super) fn offer_shell(&mut self) {
+        self.programs.values_mut().for_each(shell::offer);
+        self.has_shell = true;
     }
 
     /// What boots a group; `initramfs` is what [`Self::write_initramfs`] wrote.
@@ -219,6 +229,9 @@ impl Prepared {
             .map(|path| (path.to_owned(), artifacts.agent.clone()))
             .into_iter()
             .collect();
+        if self.has_shell {
+            executables.push((shell::BUSYBOX.into(), setup::busybox().to_owned()));
+        }
         let mut plain = Vec::new();
         if let Some(declared) = self.agent.declared() {
             executables.push((AGENT_HOST_PATH.into(), artifacts.agent_host.clone()));

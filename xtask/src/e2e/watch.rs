@@ -35,8 +35,9 @@ struct Line {
 }
 
 impl Watch {
-    pub(super) fn new(plan: &Plan) -> Self {
-        let target = if terminal() {
+    /// A live table only where nothing else is on the terminal.
+    pub(super) fn new(plan: &Plan, live: bool) -> Self {
+        let target = if live && terminal() {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()

@@ -122,6 +122,7 @@ impl Bench<'_> {
         Qemu {
             program: setup::qemu().to_owned(),
             hardware: Hardware {
+                shell: None,
                 accel: Accel::TcgCounting,
                 memory_mib: MEMORY_MIB,
                 processors: 1,

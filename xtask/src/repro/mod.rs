@@ -1,5 +1,6 @@
 //! `cargo xtask repro`: one cell again, exactly, with all that was seen in it.
 
+mod terminal;
 mod transcript;
 
 use std::path::PathBuf;
@@ -12,8 +13,9 @@ use crate::{
     e2e::{self, Agent, Request},
     exit_code::{ExitCode, OrExit as _},
     matrix::MirrorArgs,
-    output, workspace,
+    output, setup, workspace,
 };
+use terminal::Terminal;
 
 /// Boots a cell's kernel in its boot mode, does in it what the cell does, with
 /// the same policy and the same seed, and shows what was expected and seen.
@@ -34,6 +36,10 @@ pub struct Args {
     /// The folder of the adapter of your own that it was with.
     #[arg(long, value_name = "DIR")]
     agent: Option<Agent>,
+    /// Give this terminal to a shell in the guest, when the steps are done and
+    /// before the agent is ended. `exit` goes on with the cell.
+    #[arg(long)]
+    shell: bool,
     /// Where the results go [default: a folder of the cell's in target/repro].
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -48,12 +54,23 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             .join("repro")
             .join(args.cell.folder())
     });
+    let terminal = match args.shell {
+        true => {
+            setup::for_shells()?;
+            Some(Terminal::lend().or_exit(ExitCode::Infrastructure)?)
+        }
+        false => None,
+    };
     let done = e2e::end_to_end(&e2e::Options {
         request: request(args)?,
         report: Some(folder),
+        shell: terminal.as_ref().map(|it| it.socket().to_owned()),
         mirror: args.mirror.mirror.clone(),
         ..e2e::Options::tier(Tier::Nightly)
-    })?;
+    });
+    // As it was, before anything is said.
+    drop(terminal);
+    let done = done?;
     let kept = done.folder.join("cells").join(args.cell.folder());
     output::print(&transcript::of(&kept))?;
     eprintln!("{}", e2e::verdict(&done));

@@ -67,6 +67,21 @@ pub fn for_services() -> Result<PathBuf> {
     Ok(servers.folder())
 }
 
+/// Makes sure of the shell that a guest can be given.
+pub fn for_shells() -> Result<()> {
+    let stages = Stages::new("setup");
+    let cache = workspace::cache_dir().or_exit(ExitCode::Usage)?;
+    let _lock = lock::acquire(&cache, &stages).or_exit(ExitCode::Infrastructure)?;
+    make_sure(&packages::BUSYBOX, &stages)
+        .map_err(|problem| anyhow!("set-up is not complete\n{problem}"))
+        .or_exit(ExitCode::Infrastructure)
+}
+
+/// The shell of guests.
+pub fn busybox() -> &'static Path {
+    Path::new(packages::BUSYBOX_PROGRAM)
+}
+
 /// The QEMU that virtual machines run in.
 pub fn qemu() -> &'static Path {
     Path::new(packages::QEMU_PROGRAM)

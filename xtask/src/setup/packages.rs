@@ -33,6 +33,21 @@ pub(super) const QEMU: SystemPackage = SystemPackage {
 /// The program of [`QEMU`].
 pub(super) const QEMU_PROGRAM: &str = "qemu-system-x86_64";
 
+/// A shell for guests, in one file that needs no other.
+pub(super) const BUSYBOX: SystemPackage = SystemPackage {
+    name: "busybox",
+    probe: || {
+        let run = duct::cmd!(BUSYBOX_PROGRAM, "--help").stderr_null().read();
+        let says = run.map_err(|error| format!("{BUSYBOX_PROGRAM}: {error}"))?;
+        Ok(says.lines().next().unwrap_or_default().to_owned())
+    },
+    apt: "busybox-static",
+    dnf: "busybox",
+};
+
+/// The program of [`BUSYBOX`]; both distributions have it there.
+pub(super) const BUSYBOX_PROGRAM: &str = "/bin/busybox";
+
 /// What makes the file systems of disks.
 pub(super) const MKE2FS: SystemPackage = SystemPackage {
     name: "mke2fs",
