@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use harness_proto::{Action, Exit, Observation};
+use harness_proto::{Action, Exit, Fault, Observation};
 
 use batch::Doers;
 use probes::Probes;
@@ -146,18 +146,7 @@ impl Executor {
                 fault,
                 process,
                 deadline_ms,
-            } => {
-                let process = fault.is_of_process().then(|| processes.id(process));
-                let scene = Scene {
-                    process: process.transpose()?,
-                    supervisor,
-                    probe: probes.executable(),
-                    deadline: after(*deadline_ms),
-                };
-                let guard = fault::inject(fault, scene).map_err(text)?;
-                self.faults.add(name, guard);
-                Ok(Observation::Done)
-            }
+            } => self.inject(name, fault, process, after(*deadline_ms)),
             Action::Lift { name } => self.faults.lift(name).map(|()| Observation::Done),
             Action::Suspend { .. } => Err("only the session can ask for that".into()),
             Action::Soak(soak) => soak::run(supervisor, processes, probes.executable(), soak),
@@ -167,6 +156,25 @@ impl Executor {
             Action::Run { argv, deadline_ms } => self.run(argv, after(*deadline_ms)),
             Action::ListBpfLinks => bpf::links().map(Observation::BpfLinks).map_err(text),
         }
+    }
+
+    fn inject(
+        &mut self,
+        name: &str,
+        fault: &Fault,
+        process: &str,
+        deadline: Instant,
+    ) -> Result<Observation, String> {
+        let process = fault.is_of_process().then(|| self.processes.id(process));
+        let scene = Scene {
+            process: process.transpose()?,
+            supervisor: &mut self.supervisor,
+            probe: self.probes.executable(),
+            deadline,
+        };
+        let guard = fault::inject(fault, scene).map_err(text)?;
+        self.faults.add(name, guard);
+        Ok(Observation::Done)
     }
 
     /// What the named processes have said so far.

@@ -77,9 +77,12 @@ pub fn program(adapter: &dyn Adapter, duration: Duration) -> Option<SoakProgram>
     let policies = [&rules()[..3], &rules()].map(|rules| builder.policy(rules));
     builder.write(adapter.policy_path(), policies[0].clone());
     builder.start();
-    builder.probes(&load, |denied| match denied {
-        true => Expect::Denied(Errno::EPERM),
-        false => Expect::Allowed,
+    builder.probes(&load, |denied| {
+        if denied {
+            Expect::Denied(Errno::EPERM)
+        } else {
+            Expect::Allowed
+        }
     });
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let reload = adapter.reload();

@@ -146,7 +146,7 @@ impl Args {
                     kernels: self.kernels.clone(),
                     scenarios: self.scenarios.clone(),
                     boot_modes: self.boot_modes.clone(),
-                    suites: self.suites.iter().filter_map(Chosen::suite).collect(),
+                    suites: self.suites.iter().filter_map(|it| it.suite()).collect(),
                 },
                 agent: self.agent.clone(),
                 shard: self.shard,
@@ -194,9 +194,9 @@ impl Args {
 }
 
 impl Chosen {
-    const fn suite(&self) -> Option<Suite> {
+    const fn suite(self) -> Option<Suite> {
         match self {
-            Self::Suite(suite) => Some(*suite),
+            Self::Suite(suite) => Some(suite),
             Self::Soak => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -106,7 +106,7 @@ pub(super) fn slow_down(at: &Path, stall_ms: u64) -> Result<Guard, AttemptError>
 }
 
 fn alternate(
-    path: &PathBuf,
+    path: &Path,
     folder: &File,
     stall: Duration,
     stopped: &mpsc::Receiver<()>,

@@ -18,7 +18,7 @@ const FIRST: &str = "1000";
 
 /// The agent shares a cgroup with a program that eats its memory, and is the one
 /// that the kernel is told to kill first.
-pub(super) fn run_out(id: ProcessId, scene: Scene<'_>) -> Result<Guard, AttemptError> {
+pub(super) fn run_out(id: ProcessId, scene: &mut Scene<'_>) -> Result<Guard, AttemptError> {
     let group = Path::new(ROOT).join(NAME);
     write(&Path::new(ROOT).join("cgroup.subtree_control"), "+memory")?;
     fs::create_dir(&group).attempt(|| format!("make {}", group.display()))?;

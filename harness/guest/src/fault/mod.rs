@@ -104,21 +104,19 @@ pub struct Scene<'a> {
 }
 
 /// Let it go wrong.
-pub fn inject(fault: &Fault, scene: Scene<'_>) -> Result<Guard, AttemptError> {
-    let of_process = || {
-        scene.process.ok_or_else(|| AttemptError {
-            attempt: format!("find the process of the fault {}", fault.kind()),
-            source: io::ErrorKind::NotFound.into(),
-        })
-    };
+pub fn inject(fault: &Fault, mut scene: Scene<'_>) -> Result<Guard, AttemptError> {
+    let process = scene.process.ok_or_else(|| AttemptError {
+        attempt: format!("find the process of the fault {}", fault.kind()),
+        source: io::ErrorKind::NotFound.into(),
+    });
     match fault {
-        Fault::Stopped => process::stop(of_process()?, scene),
-        Fault::Unread => process::leave_unread(of_process()?, scene.supervisor),
-        Fault::Unreadable => process::close_output(of_process()?, scene.supervisor),
+        Fault::Stopped => process::stop(process?, scene),
+        Fault::Unread => Ok(process::leave_unread(process?, scene.supervisor)),
+        Fault::Unreadable => process::close_output(process?, scene.supervisor),
         Fault::Descriptors { spare } => {
-            process::limit_descriptors(of_process()?, scene.supervisor, *spare)
+            process::limit_descriptors(process?, scene.supervisor, *spare)
         }
-        Fault::OutOfMemory => memory::run_out(of_process()?, scene),
+        Fault::OutOfMemory => memory::run_out(process?, &mut scene),
         Fault::Full { at } => disk::fill(Path::new(at)),
         Fault::ReadOnly { at } => disk::make_read_only(Path::new(at)),
         Fault::Slow { at, stall_ms } => disk::slow_down(Path::new(at), *stall_ms),

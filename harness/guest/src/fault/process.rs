@@ -37,15 +37,12 @@ pub(super) fn stop(id: ProcessId, scene: Scene<'_>) -> Result<Guard, AttemptErro
     }
 }
 
-pub(super) fn leave_unread(
-    id: ProcessId,
-    supervisor: &mut Supervisor,
-) -> Result<Guard, AttemptError> {
+pub(super) fn leave_unread(id: ProcessId, supervisor: &Supervisor) -> Guard {
     let unread = supervisor.process(id).leave_unread();
-    Ok(Guard::new(move || {
+    Guard::new(move || {
         drop(unread);
         Ok(())
-    }))
+    })
 }
 
 pub(super) fn close_output(
