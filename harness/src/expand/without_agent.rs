@@ -20,28 +20,30 @@ use crate::{
     expectation::{Expectation, Phase, PlannedAction, Program},
 };
 
+/// Setup and controls: the second control shows that each tooth leaves the
+/// machine as it found it.
+fn without_anything(scenario: &Scenario) -> Vec<PlannedAction> {
+    let planned = |phase, step, (action, expectation)| PlannedAction {
+        action,
+        expectation,
+        phase,
+        step,
+    };
+    let setups = scenario.setup.iter();
+    let setups = setups.map(|setup| planned(Phase::Setup, None, making(setup)));
+    let teeth = teeth::of(scenario);
+    let teeth = teeth.iter().chain(&teeth).flat_map(|tooth| {
+        let parts = tooth.actions(true);
+        parts.map(|part| planned(Phase::Control, Some(tooth.step), part))
+    });
+    setups.chain(teeth).collect()
+}
+
 /// Expand a scenario for an agent that has no part in it.
 pub fn expand_idle(scenario: &Scenario, adapter: &dyn Adapter) -> Program {
     let runs = adapter.role() == Role::Idle;
     let mut agent = Expansion::new(scenario, adapter);
-    let mut actions = Vec::new();
-    let mut push = |phase, step, (action, expectation): (Action, Expectation)| {
-        actions.push(PlannedAction {
-            action,
-            expectation,
-            phase,
-            step,
-        });
-    };
-    for setup in &scenario.setup {
-        push(Phase::Setup, None, making(setup));
-    }
-    let teeth = teeth::of(scenario);
-    for tooth in teeth.iter().chain(&teeth) {
-        for part in tooth.actions(true) {
-            push(Phase::Control, Some(tooth.step), part);
-        }
-    }
+    let mut actions = without_anything(scenario);
     let mut faults = Vec::new();
     if runs {
         agent.phase = Phase::Steps;

@@ -311,9 +311,8 @@ pub(super) const fn answer_class(answer: Answer) -> &'static str {
     match answer {
         Answer::Blocked => "passed",
         Answer::KnownGap => "infra",
-        Answer::Allowed => "skipped",
         Answer::Open | Answer::RefusedEarlier | Answer::Failed => "failed",
-        Answer::NotExpressible | Answer::Skipped => "skipped",
+        Answer::Allowed | Answer::NotExpressible | Answer::Skipped => "skipped",
         Answer::Unknown => "not-run",
     }
 }

@@ -265,7 +265,8 @@ impl Fields<'_> {
             return Ok(());
         }
         let problem = format!(
-            "names {given:?}, which is no file in {}",
+            "names \"{}\", which is no file in {}",
+            given.display(),
             self.folder.display()
         );
         Err(self.error(name, field, problem))

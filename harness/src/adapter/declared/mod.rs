@@ -13,7 +13,10 @@ pub mod lock;
 pub mod schema;
 mod template;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use harness_proto::{
     Exit,
@@ -150,7 +153,7 @@ impl Declared {
             let path = self.folder.join(&name);
             let (digest, _) =
                 Digest::of_file(&path).map_err(|cause| AdapterError::Read { path, cause })?;
-            text.push_str(&format!("{digest} {name}\n"));
+            let _ = writeln!(text, "{digest} {name}");
         }
         Ok(Digest::of(text.as_bytes()))
     }

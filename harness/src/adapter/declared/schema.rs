@@ -153,7 +153,6 @@ pub struct Daemon {
 
 /// A signal that makes a daemon end.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
-#[allow(clippy::upper_case_acronyms, reason = "as they are known")]
 pub enum Stop {
     /// 15
     #[default]
