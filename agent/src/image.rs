@@ -229,12 +229,13 @@ fn revoked(rule: &model::Rule) -> Operations {
 fn with_mounting_over(target: &Target) -> Operations {
     let operations = target.operations();
     match target {
-        Target::File {
+        Target::Network { .. }
+        | Target::Kernel { .. }
+        | Target::File {
             object: FileObject::Inode { .. },
             ..
         } => operations,
         Target::File { .. } | Target::Exec(_) => operations.with(Operation::Mount.alone()),
-        Target::Network { .. } | Target::Kernel { .. } => operations,
     }
 }
 

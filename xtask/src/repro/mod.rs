@@ -54,12 +54,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             .join("repro")
             .join(args.cell.folder())
     });
-    let terminal = match args.shell {
-        true => {
-            setup::for_shells()?;
-            Some(Terminal::lend().or_exit(ExitCode::Infrastructure)?)
-        }
-        false => None,
+    let terminal = if args.shell {
+        setup::for_shells()?;
+        Some(Terminal::lend().or_exit(ExitCode::Infrastructure)?)
+    } else {
+        None
     };
     let done = e2e::end_to_end(&e2e::Options {
         request: request(args)?,
