@@ -21,6 +21,9 @@ use crate::{
     policy::{Action, FileObject, Network, Policy, Programs, Target, model},
     resolve::Resolved,
 };
+
+/// What goes wrong is said of the policy.
+type Result<T> = std::result::Result<T, ImageError>;
 pub use subjects::ResolvedSubject;
 
 /// Bits of the filter for each key in the index: one in sixteen of the files
@@ -142,7 +145,7 @@ pub fn build(
     objects: &Objects,
     modes: Modes,
     canary: &CanaryObjects,
-) -> Result<Image, ImageError> {
+) -> Result<Image> {
     if policy.rules.len() * 2 >= REFERENCE_LIMIT as usize {
         return Err(ImageError::Rules);
     }
@@ -258,7 +261,7 @@ impl Image {
         objects: &Objects,
         index: usize,
         number: u32,
-    ) -> Result<(), ImageError> {
+    ) -> Result<()> {
         let rule = &policy.rules[index];
         let id = rule.id.as_str();
         let found = objects.files.get(&index).map_or(&[][..], Vec::as_slice);
@@ -323,7 +326,7 @@ impl Image {
         Ok(())
     }
 
-    fn add_canary(&mut self, canary: &CanaryObjects) -> Result<(), ImageError> {
+    fn add_canary(&mut self, canary: &CanaryObjects) -> Result<()> {
         let id = canary::RULE;
         for domain in Domain::ALL {
             let operations = match domain {

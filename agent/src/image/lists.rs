@@ -7,7 +7,7 @@ use aegisbpf_abi::{
     verdict::speaks_of,
 };
 
-use super::{Image, ImageError, holds_ipv4, unspecified_leads_into};
+use super::{Image, ImageError, Result, holds_ipv4, unspecified_leads_into};
 use crate::{
     policy::{Network, masked},
     resolve::Resolved,
@@ -15,12 +15,7 @@ use crate::{
 
 impl Image {
     /// A rule about what is at a path.
-    pub(super) fn add_path(
-        &mut self,
-        resolved: &Resolved,
-        number: u32,
-        id: &str,
-    ) -> Result<(), ImageError> {
+    pub(super) fn add_path(&mut self, resolved: &Resolved, number: u32, id: &str) -> Result<()> {
         if let Some(object) = resolved.object {
             self.add(object, Role::Itself, number, id)?;
         }
@@ -44,19 +39,13 @@ impl Image {
     }
 
     /// A folder on the way to a place must stay.
-    fn guard(&mut self, key: Key, number: u32, id: &str) -> Result<(), ImageError> {
+    fn guard(&mut self, key: Key, number: u32, id: &str) -> Result<()> {
         self.add_alike(key, Role::Guard, number, id)
     }
 
     /// Where only the effect matters, and for whom: one rule is enough for all
     /// that are alike.
-    pub(super) fn add_alike(
-        &mut self,
-        key: Key,
-        role: Role,
-        number: u32,
-        id: &str,
-    ) -> Result<(), ImageError> {
+    pub(super) fn add_alike(&mut self, key: Key, role: Role, number: u32, id: &str) -> Result<()> {
         let rule = self.rules[number as usize];
         let alike = |other: &Rule| {
             (other.effect, other.scope, other.except) == (rule.effect, rule.scope, rule.except)
@@ -80,7 +69,7 @@ impl Image {
         operations: Operations,
         number: u32,
         id: &str,
-    ) -> Result<(), ImageError> {
+    ) -> Result<()> {
         if network.is_host() {
             self.add(Key::address(network.address()), Role::Itself, number, id)?;
         } else {
@@ -128,13 +117,7 @@ impl Image {
         Ok(())
     }
 
-    pub(super) fn add(
-        &mut self,
-        key: Key,
-        role: Role,
-        number: u32,
-        id: &str,
-    ) -> Result<(), ImageError> {
+    pub(super) fn add(&mut self, key: Key, role: Role, number: u32, id: &str) -> Result<()> {
         let list = self.index.entry(key).or_default();
         let what = || format!("one {}", kind(&key));
         insert(list, role, number, &self.rules, id, what)
@@ -143,7 +126,7 @@ impl Image {
     /// A longest-prefix match finds the smallest network only, and the walk
     /// up a path stops at the first folder with rules about its subtree: each
     /// carries the rules of those around it.
-    pub(super) fn inherit(&mut self) -> Result<(), ImageError> {
+    pub(super) fn inherit(&mut self) -> Result<()> {
         let before = self.networks.clone();
         let lengths: BTreeSet<u8> = before.keys().map(|(_, prefix)| *prefix).collect();
         for ((address, prefix), list) in &mut self.networks {
@@ -160,7 +143,7 @@ impl Image {
 
     /// An inode's own list is looked at first, and one of its number only where
     /// there is none: it carries the rules about the number.
-    pub(super) fn inherit_inode_numbers(&mut self) -> Result<(), ImageError> {
+    pub(super) fn inherit_inode_numbers(&mut self) -> Result<()> {
         if self.flags & flag::INODE_NUMBERS == 0 {
             return Ok(());
         }
@@ -178,10 +161,7 @@ impl Image {
     }
 
     /// The same for subtrees, whose folders above `above` gives.
-    pub(super) fn inherit_subtrees(
-        &mut self,
-        above: &BTreeMap<Key, BTreeSet<Key>>,
-    ) -> Result<(), ImageError> {
+    pub(super) fn inherit_subtrees(&mut self, above: &BTreeMap<Key, BTreeSet<Key>>) -> Result<()> {
         let before = self.index.clone();
         for (root, folders) in above {
             for folder in folders {
@@ -204,7 +184,7 @@ fn merge(
     role: Role,
     rules: &[Rule],
     what: &str,
-) -> Result<(), ImageError> {
+) -> Result<()> {
     for entry in other.entries {
         if !entry.is_none() && entry.is(role) {
             let id = format!("number {}", entry.index() + 1);
@@ -221,7 +201,7 @@ fn insert(
     rules: &[Rule],
     id: &str,
     what: impl FnOnce() -> String,
-) -> Result<(), ImageError> {
+) -> Result<()> {
     let entry = Reference::new(role, number);
     if list.entries.contains(&entry) {
         return Ok(());

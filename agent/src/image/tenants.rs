@@ -9,7 +9,7 @@ use aegisbpf_abi::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{Image, ImageError};
+use super::{Image, ImageError, Result};
 use crate::{hex, policy::model::Subject};
 
 /// For what no rule decides: too deep, unreadable, or found out by the agent.
@@ -29,7 +29,7 @@ pub(super) fn without_rule() -> BTreeMap<u64, Tenant> {
 
 impl Image {
     /// The key of a tenant.
-    pub(super) fn tenant(&mut self, name: &str, rule: &str) -> Result<u64, ImageError> {
+    pub(super) fn tenant(&mut self, name: &str, rule: &str) -> Result<u64> {
         let digest = Sha256::digest(name);
         let (first, _) = digest.split_at(8);
         let hash = u64::from_le_bytes(first.try_into().unwrap_or_default());

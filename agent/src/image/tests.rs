@@ -61,7 +61,7 @@ fn objects(files: impl IntoIterator<Item = (usize, Resolved)>) -> Objects {
     }
 }
 
-fn image_of(policy: &Policy, objects: &Objects, mode: Mode) -> Result<Image, ImageError> {
+fn image_of(policy: &Policy, objects: &Objects, mode: Mode) -> Result<Image> {
     build(policy, objects, Modes::for_policy(policy, mode), &canary())
 }
 

@@ -65,13 +65,7 @@ fn mapped(file: File, protection: u64, shared: bool) -> i32 {
 fn used(file: File, reads: bool, writes: bool) -> i32 {
     let Some(active) = active() else { return ALLOW };
     decide::file(active, file.dentry(), || {
-        let mut operations = Operations::NONE;
-        if reads {
-            operations = operations.with(READ);
-        }
-        if writes {
-            operations = operations.with(WRITE);
-        }
-        (Some(file.inode()), operations)
+        let of = |asked, operations| if asked { operations } else { Operations::NONE };
+        (Some(file.inode()), of(reads, READ).with(of(writes, WRITE)))
     })
 }

@@ -42,8 +42,10 @@ pub enum Operation {
     /// `openat(2)` for reading, and `close(2)`.
     OpenClose,
     /// The same of a file with eight folders above it.
+    #[serde(rename = "open-deep-8")]
     OpenDeep8,
     /// The same of one with 32.
+    #[serde(rename = "open-deep-32")]
     OpenDeep32,
     /// The same of the file that the first rule speaks of.
     OpenListed,
@@ -54,6 +56,7 @@ pub enum Operation {
     /// `connect(2)` of a UDP socket to an IPv4 address.
     UdpConnect,
     /// The same to an IPv6 address.
+    #[serde(rename = "udp-connect-6")]
     UdpConnect6,
     /// The same to the IPv4 address that the first rule speaks of.
     UdpConnectListed,
@@ -103,8 +106,8 @@ impl Operation {
         match self {
             Self::Getppid => "getppid",
             Self::OpenClose => "open-close",
-            Self::OpenDeep8 => "open-deep8",
-            Self::OpenDeep32 => "open-deep32",
+            Self::OpenDeep8 => "open-deep-8",
+            Self::OpenDeep32 => "open-deep-32",
             Self::OpenListed => "open-listed",
             Self::Stat => "stat",
             Self::Pread => "pread",

@@ -36,8 +36,8 @@ fn run() -> anyhow::Result<()> {
                 current: None,
                 maximum: None,
             };
-            setrlimit(Resource::Memlock, unlimited)?;
             let wanted: LsmHooks = serde_json::from_slice(&fs::read(file)?)?;
+            setrlimit(Resource::Memlock, unlimited)?;
             let links = null_lsm::attach(&wanted.hooks)?;
             println!("{{\"type\":\"ready\",\"links\":{}}}", links.len());
             // Until the signal that ends it: nothing else wakes it, so it
