@@ -30,14 +30,15 @@ backup() {
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SELECT pg_export_snapshot() AS snapshot \\gset
 \\setenv SNAPSHOT :snapshot
-\\! pg_dump --format=custom --snapshot="\$SNAPSHOT" --file="\$FILE.partial" "\$URI"
+\\! pg_dump --format=custom --snapshot="\$SNAPSHOT" --file="\$FILE.partial" "\$URI" && mv "\$FILE.partial" "\$FILE.whole"
 \\o '$FILE.contents'
 $server_of;
 $contents_of
 COMMIT;
 END
-  # Only a whole one gets the name that counts.
-  mv "$FILE.partial" "$FILE"
+  # psql does not tell how pg_dump ended: only a whole dump has this name, and
+  # only one whose contents are known gets the name that counts.
+  mv "$FILE.whole" "$FILE"
 }
 
 restore() {
@@ -58,15 +59,23 @@ restore() {
   if [ -n "$newest" ]; then
     started=$(date +%s%3N)
     # What an earlier drill left must not pass for this one's.
-    ask "$uri" --command 'DROP SCHEMA public CASCADE; CREATE SCHEMA public' 2>/dev/null
-    pg_restore --no-owner --dbname="$uri" "$newest" >&2 || true
+    ask "$uri" --command 'SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public'
+    # An index or a constraint that was not restored changes no row, so an end
+    # in error is a difference as well.
+    status=0
+    pg_restore --no-owner --dbname="$uri" "$newest" >&2 || status=$?
     ended=$(date +%s%3N)
     found=$(mktemp)
     printf '%s\n' "$contents_of" | ask "$uri" >"$found"
     printf '{"backup":"%s","at":"%s","from":"%s","into":"%s","milliseconds":%s,"compared":[' \
       "$(sha256sum "$newest" | cut -d ' ' -f 1)" "$(date --utc +%Y-%m-%dT%H:%M:%SZ)" \
       "$(head -n 1 "$newest.contents")" "$(ask "$uri" --command "$server_of")" "$((ended - started))"
-    tail -n +2 "$newest.contents" | awk -F '|' -v found="$found" '
+    comma=
+    if [ "$status" != 0 ]; then
+      printf '{"what":"exit status of pg_restore","original":"0","restored":"%s"}' "$status"
+      comma=,
+    fi
+    tail -n +2 "$newest.contents" | awk -F '|' -v found="$found" -v comma="$comma" '
       function text(s) { gsub(/\\/, "\\\\", s); gsub(/"/, "\\\"", s); return s }
       BEGIN { while ((getline line < found) > 0) { split(line, f, "|"); copy[f[1]] = f[2] " rows " f[3] } }
       {

@@ -149,6 +149,39 @@ fn good_proxy() -> Proxy {
 
 #[test]
 #[ignore = "needs servers: cargo xtask test --services"]
+fn half_a_dump_does_not_get_the_name_of_a_backup() {
+    let databases = Databases::start();
+    let folder = tempfile::tempdir().unwrap();
+    let (drill, dump) = (
+        folder.path().join("drill.sh"),
+        folder.path().join("pg_dump"),
+    );
+    fs::write(&drill, DRILL).unwrap();
+    // It begins, and ends in error.
+    fs::write(
+        &dump,
+        "#!/bin/sh\nfor word; do case $word in --file=*) echo half >\"${word#--file=}\" ;; esac; done\nexit 1\n",
+    )
+    .unwrap();
+    done(Command::new("chmod").arg("+x").args([&drill, &dump]));
+    let mut command = Command::new(&drill);
+    command
+        .args(["backup", &databases.original.uri])
+        .arg(folder.path());
+    databases.programs.set_up(&mut command);
+    let path = format!(
+        "{}:{}:{}",
+        folder.path().display(),
+        databases.programs.bin.display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let ended = command.env("PATH", path).status().unwrap();
+    assert!(!ended.success());
+    assert_eq!(dumps(folder.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+#[ignore = "needs servers: cargo xtask test --services"]
 #[expect(clippy::too_many_lines, reason = "a table of faults")]
 fn a_daemon_is_go_when_it_is_good_and_no_go_for_each_fault() {
     let databases = Databases::start();
@@ -207,6 +240,23 @@ fn a_daemon_is_go_when_it_is_good_and_no_go_for_each_fault() {
             fs::write(newest(folder).with_extension("dump.contents"), before).unwrap();
         },
         "public.accounts was 1000 rows",
+    );
+
+    // The copy has no such role: every row comes back, and a right does not.
+    backups(
+        "a right lost",
+        &|folder| {
+            databases.original.run(
+                &databases.programs,
+                "CREATE ROLE reporter; GRANT SELECT ON accounts TO reporter",
+            );
+            databases.back_up(folder.parent().unwrap());
+            databases.original.run(
+                &databases.programs,
+                "DROP OWNED BY reporter; DROP ROLE reporter",
+            );
+        },
+        "exit status of pg_restore was 0",
     );
 
     let proxies = |name: &str, change: &dyn Fn(&mut Proxy), item: &str, cause: &str| {
